@@ -1,0 +1,19 @@
+"""Progress of long work: in a terminal and in notebooks, not in log files."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def is_watched() -> bool:
+    """Whether a person looks on: the output is a terminal's or a notebook's."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+def bar(items: Iterable[T], description: str, total: int, unit: str = "clips") -> Iterator[T]:
+    """The `items` as they are, with a bar on stderr where a person looks on for over a second."""
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(items, description, total, unit=f" {unit}", delay=1, disable=not is_watched()))
