@@ -1,0 +1,144 @@
+"""The corpora: what each one's file names say, where its clips come from, and one index of them.
+
+`CORPORA` names them. Adding one is a grammar and an entry in `entries.py` and a line of `CORPORA`.
+"""
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser_tf.corpora.corpus import Corpus, Labels, Scan, scan
+from ser_tf.corpora.download import download
+from ser_tf.corpora.entries import CREMAD, DEMO, RAVDESS, SAVEE, TESS
+from ser_tf.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "COLUMNS",
+    "CORPORA",
+    "REAL_CORPORA",
+    "Corpus",
+    "Labels",
+    "Scan",
+    "default_cache_dir",
+    "load",
+    "locate",
+    "scan",
+]
+
+COLUMNS = ("path", "corpus", "speaker", "emotion", "sex", "intensity", "sentence")
+"""The columns of the index."""
+
+CORPORA: dict[str, Corpus] = {
+    corpus.name: corpus for corpus in (RAVDESS, CREMAD, SAVEE, TESS, DEMO)
+}
+
+REAL_CORPORA = tuple(name for name, corpus in CORPORA.items() if corpus.handle)
+"""Those of `CORPORA` that people spoke, and that are downloaded."""
+
+_logger = logging.getLogger(__name__)
+
+
+def load(
+    names: Iterable[str],
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+) -> "pd.DataFrame":
+    """The index of the named corpora: one row a clip, the same on every machine.
+
+    A clip that a folder holds twice is indexed once. Without `data_dir` kagglehub downloads the
+    corpora into its own cache, and a copy that lacks clips is refused.
+
+    Args:
+        names: keys of `CORPORA`; a repeated name counts once.
+        data_dir: holds one folder a corpus, or the clips themselves when one corpus is named.
+        cache_dir: where the synthetic demo corpus is made; by default `default_cache_dir()`.
+
+    Returns:
+        A table with the columns `COLUMNS`, all text, sorted by corpus and path, its rows numbered
+        from 0. `sex` is "female" or "male"; a column is "" where the corpus does not tell.
+
+    Raises:
+        InputError: if a corpus is unknown, cannot be downloaded, or has no clip in its folder.
+    """
+    import pandas as pd
+
+    rows: list[tuple[str, ...]] = []
+    for corpus in _entries(names):
+        found = scan(corpus, locate(corpus, data_dir, cache_dir))
+        if data_dir is None:
+            _require_whole(corpus, found)
+        _logger.info(
+            "%s: %d of %d clips in %s; %d second copies and %d files that are no clip passed over",
+            corpus.title,
+            len(found.clips),
+            corpus.clips,
+            found.root,
+            len(found.copies),
+            len(found.passed_over),
+        )
+        rows += [
+            (path, corpus.name, *(getattr(labels, column) for column in COLUMNS[2:]))
+            for path, labels in found.clips.items()
+        ]
+    return pd.DataFrame(sorted(rows, key=lambda row: (row[1], row[0])), columns=list(COLUMNS))
+
+
+def locate(
+    corpus: Corpus, data_dir: str | Path | None = None, cache_dir: str | Path | None = None
+) -> Path:
+    """The folder that holds `corpus`: below `data_dir`, downloaded, or made (the demo corpus).
+
+    Below `data_dir` that is the folder that is called as the corpus, its title or its Kaggle data
+    set (as in `ravdess`, `CREMA-D`, `ravdess-emotional-speech-audio`); failing that, `data_dir`.
+
+    Raises:
+        InputError: if `data_dir` is no folder or the corpus cannot be downloaded or made.
+    """
+    if data_dir is not None:
+        return _below(Path(data_dir), corpus)
+    if corpus.handle is None:
+        from ser_tf import demo
+
+        return demo.make(Path(cache_dir or default_cache_dir()))
+    return download(corpus.title, corpus.handle)
+
+
+def default_cache_dir() -> Path:
+    """`$XDG_CACHE_HOME/ser_tf`, by default `~/.cache/ser_tf`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ser_tf"
+
+
+def _entries(names: Iterable[str]) -> list[Corpus]:
+    distinct = list(dict.fromkeys(names))
+    unknown = [name for name in distinct if name not in CORPORA]
+    if unknown or not distinct:
+        received = ", ".join(unknown) or "none"
+        raise InputError(f"--corpora: choose from {', '.join(CORPORA)}. Received: {received}.")
+    return [CORPORA[name] for name in distinct]
+
+
+def _below(data_dir: Path, corpus: Corpus) -> Path:
+    if not data_dir.is_dir():
+        found = "not a folder" if data_dir.exists() else "no such folder"
+        raise InputError(f"--data-dir {data_dir}: {found}; it is to hold {corpus.title}'s clips.")
+    wanted = {_plain(name) for name in (corpus.name, corpus.title, *corpus.folders)}
+    folders = [path for path in data_dir.iterdir() if _plain(path.name) in wanted and path.is_dir()]
+    return min(folders, key=lambda path: (path.name != corpus.name, path.name), default=data_dir)
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def _require_whole(corpus: Corpus, found: Scan) -> None:
+    if missing := corpus.names() - found.names:
+        raise InputError(
+            f"{corpus.title}: {len(missing)} of its {corpus.clips} clips are missing from "
+            f"{found.root}; delete that folder to download {corpus.handle or 'it'} again, or name "
+            "a whole copy with --data-dir."
+        )

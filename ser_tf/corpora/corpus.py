@@ -1,0 +1,118 @@
+"""What is known of a corpus, and what a folder holds of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from ser_tf.audio import SUFFIXES
+from ser_tf.errors import InputError
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a clip's file name tells; "" where the corpus does not tell.
+
+    Attributes:
+        name: the clip's name in its corpus: the same for every copy, wherever it lies.
+        speaker: as in `ravdess-01`.
+        emotion: one of `ser_tf.emotions.EMOTIONS`.
+        sex: "female" or "male".
+        intensity: "normal" or "strong"; "low", "medium" or "high".
+        sentence: the corpus's own mark for what is said.
+    """
+
+    name: str
+    speaker: str
+    emotion: str
+    sex: str = ""
+    intensity: str = ""
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One corpus.
+
+    Attributes:
+        name: its name in flags and tables.
+        title: its name in text.
+        handle: its data set on Kaggle, `owner/name`; None: it is made, not downloaded.
+        clips: how many clips it has.
+        rate_hz: sampling rate of its clips; all are mono.
+        licence: in short, and where to read it.
+        citation: what to cite.
+        example: a file as it lies in the corpus.
+        parse: the labels that a path tells, or None if it is no clip of this corpus.
+        names: the names of all its clips.
+        quirks: its own known defects, of no harm: for a kind of finding, the clips that have it.
+    """
+
+    name: str
+    title: str
+    handle: str | None
+    clips: int
+    rate_hz: int
+    licence: str
+    citation: str
+    example: str
+    parse: Callable[[PurePath], Labels | None]
+    names: Callable[[], frozenset[str]]
+    quirks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """What the folder of its Kaggle data set is called, if it has one."""
+        return (self.handle.split("/")[1],) if self.handle else ()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a folder holds of a corpus.
+
+    Attributes:
+        root: the folder.
+        clips: the labels of each clip by its path, in the order of the paths.
+        copies: paths of second copies of those clips.
+        passed_over: paths of files that are no clip of the corpus.
+    """
+
+    root: Path
+    clips: Mapping[str, Labels]
+    copies: tuple[str, ...]
+    passed_over: tuple[str, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the clips."""
+        return frozenset(labels.name for labels in self.clips.values())
+
+
+def scan(corpus: Corpus, root: Path) -> Scan:
+    """Finds the clips of `corpus` below `root`, whatever the order the file system lists them in.
+
+    Of several copies of a clip the first in sorted order counts, a WAV file before all others.
+
+    Raises:
+        InputError: if there is no clip.
+    """
+    files = sorted(path.as_posix() for path in root.rglob("*") if path.is_file())
+    clips: dict[str, Labels] = {}
+    copies, passed_over, seen = [], [], set()
+    # CREMA-D's own repository has each clip as MP3 too, some of those blank:
+    # https://github.com/CheyneyComputerScience/CREMA-D/issues/13
+    for path in sorted(files, key=lambda file: not file.lower().endswith(".wav")):
+        pure = PurePath(path)
+        labels = corpus.parse(pure) if pure.suffix.lower() in SUFFIXES else None
+        if labels is None:
+            passed_over.append(path)
+        elif labels.name in seen:
+            copies.append(path)
+        else:
+            seen.add(labels.name)
+            clips[path] = labels
+    if not clips:
+        raise InputError(
+            f"{root}: no clip of {corpus.title} among {len(files)} files; --data-dir is to hold "
+            f"its folder ({corpus.name}), or to be it, with files such as {corpus.example}."
+        )
+    return Scan(root, dict(sorted(clips.items())), tuple(copies), tuple(passed_over))
