@@ -1,0 +1,233 @@
+"""How good answers are: rates, intervals over speakers, and how far probabilities can be trusted.
+
+The headline is UAR, the unweighted average recall (Schuller et al. 2009): the mean over the classes
+present in the truth of the share of their clips that is answered right. Chance is 1 / classes
+whatever the classes' sizes.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_curve
+
+RESAMPLES = 2_000
+"""Bootstrap resamples behind an interval."""
+
+LOWEST_TEMPERATURE = 0.05
+HIGHEST_TEMPERATURE = 20.0
+
+
+def score(table: pd.DataFrame, classes: Sequence[str], seed: int = 0) -> dict[str, Any]:
+    """All that `metrics.json` says of one part, in plain dicts, lists and numbers.
+
+    Args:
+        table: one row a scored clip (or copy): `corpus, speaker, sex, emotion, predicted` and the
+            probability `p_<class>` of each class. A `sex` that is empty or missing is unknown.
+        classes: the model's classes, in its order; every emotion in the table is one of them.
+        seed: of the bootstrap.
+
+    Returns:
+        `accuracy`, `uar`, `uar_masked` (arg-max over the classes present in the truth alone),
+        `macro_f1` (over the classes present), `n_clips`, `n_speakers`, `uar_ci95` (see
+        `uar_interval`), `per_corpus`, `per_sex` and `per_speaker` (accuracy, uar, n_clips),
+        `per_class` (recall, precision, f1, n_clips of each class present), `confusion` (counts,
+        truth in rows) and `ece`.
+
+    Raises:
+        ValueError: if the table is empty or holds an emotion or answer that is no class.
+    """
+    truth = _codes(table.emotion, classes)
+    predicted = _codes(table.predicted, classes)
+    probabilities = table[[f"p_{name}" for name in classes]].to_numpy(np.float64)
+    present = np.unique(truth)
+    masked = present[probabilities[:, present].argmax(axis=1)]
+    confusion = _confusion(truth, predicted, len(classes))
+    per_class = _per_class(truth, predicted, present, classes)
+    return {
+        **_rates(confusion),
+        "uar_masked": float(uar(_confusion(truth, masked, len(classes)))),
+        "macro_f1": float(np.mean([one["f1"] for one in per_class.values()])),
+        "n_speakers": int(table.speaker.nunique()),
+        "uar_ci95": uar_interval(truth, predicted, table.speaker.to_numpy(), len(classes), seed),
+        "per_corpus": _per_group(truth, predicted, table.corpus, len(classes)),
+        "per_class": per_class,
+        "per_sex": _per_group(truth, predicted, table.sex, len(classes)),
+        "per_speaker": _per_group(truth, predicted, table.speaker, len(classes)),
+        "confusion": confusion.tolist(),
+        "ece": ece(probabilities, truth),
+    }
+
+
+def uar(confusion: np.ndarray) -> np.ndarray:
+    """The mean recall over the classes present in the truth.
+
+    Args:
+        confusion: counts `(..., classes, classes)`, truth in rows, at least one clip in each.
+
+    Returns:
+        One rate for each confusion matrix, shape `(...)`.
+    """
+    clips = confusion.sum(axis=-1)
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return (right / np.maximum(clips, 1)).sum(axis=-1) / (clips > 0).sum(axis=-1)
+
+
+def uar_interval(
+    truth: np.ndarray, predicted: np.ndarray, speakers: np.ndarray, classes: int, seed: int = 0
+) -> list[float] | None:
+    """The 95 % bootstrap interval of the UAR over speakers, the independent units of the data.
+
+    Speakers are drawn with replacement, all clips of one together (Field & Welsh 2007); the
+    interval lies between the 2.5 and 97.5 percentiles of the resamples' UAR, each over the classes
+    that its own clips have.
+
+    Args:
+        truth: class numbers `(clips,)`.
+        predicted: the answers' class numbers `(clips,)`.
+        speakers: whose clip each is, `(clips,)`.
+        classes: how many classes there are.
+        seed: of the resampling.
+
+    Returns:
+        Its two ends, or None for a single speaker.
+    """
+    names, codes = np.unique(speakers, return_inverse=True)
+    if len(names) < 2:
+        return None
+    confusions = np.zeros((len(names), classes, classes))
+    np.add.at(confusions, (codes, truth, predicted), 1)
+    drawn = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES
+    )  # (resamples, speakers): how often each is drawn
+    resampled = uar(np.tensordot(drawn, confusions, axes=1))  # (resamples,)
+    return [float(end) for end in np.percentile(resampled, (2.5, 97.5))]
+
+
+def ece(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
+    """The expected calibration error of the top answers (Naeini et al. 2015, Guo et al. 2017).
+
+    Args:
+        probabilities: `(clips, classes)`, at least one clip.
+        labels: the true class numbers, `(clips,)`.
+        bins: how many bins of equal width the top probabilities fall into.
+
+    Returns:
+        The mean distance, weighted by clips, of a bin's accuracy and its mean top probability.
+    """
+    top, right = _top(probabilities, labels)
+    bin_of = np.digitize(top, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    gaps = np.bincount(bin_of, weights=right - top, minlength=bins)
+    return float(np.abs(gaps).sum() / len(top))
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature by which to divide logits for the least negative log-likelihood.
+
+    Temperature scaling (Guo et al. 2017, section 4.2), searched on a logarithmic scale from
+    0.05 to 20. Where every answer is right the likelihood rises without end as the temperature
+    falls; nothing is known of mistakes, and the temperature stays 1.
+
+    Args:
+        logits: of validation clips, `(clips, classes)`.
+        labels: their true class numbers, `(clips,)`.
+    """
+    logits = np.asarray(logits, np.float64)
+    if (logits.argmax(axis=1) == labels).all():
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        log_probabilities = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return -float(log_probabilities[np.arange(len(labels)), labels].mean())
+
+    bounds = (np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def unsure_threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The top probability below which an answer is called unsure.
+
+    The threshold with the largest Youden index (1950): the share of right answers kept less the
+    share of wrong answers kept. Thresholds that would keep less than half of the right answers are
+    not considered, so a handful of clips cannot make a model unsure of nearly everything. It lies
+    midway between two clips' top probabilities. 0.0 (never unsure) where all answers are right,
+    all are wrong, or no threshold separates them.
+
+    Args:
+        probabilities: of validation clips, calibrated, `(clips, classes)`.
+        labels: their true class numbers, `(clips,)`.
+    """
+    top, right = _top(probabilities, labels)
+    if right.all() or not right.any():
+        return 0.0
+    wrong_kept, right_kept, thresholds = roc_curve(right, top, drop_intermediate=False)
+    youden = np.where(right_kept >= 0.5, right_kept - wrong_kept, 0.0)
+    # Thresholds fall: of equal indices the last keeps the most answers.
+    best = len(youden) - 1 - int(youden[::-1].argmax())
+    if youden[best] <= 0:
+        return 0.0
+    return float((thresholds[best] + thresholds[best + 1]) / 2)
+
+
+def _codes(words: pd.Series, classes: Sequence[str]) -> np.ndarray:
+    """The class numbers of words `(clips,)`."""
+    if words.empty:
+        raise ValueError("At least one clip is needed to score. Received: an empty table.")
+    codes = pd.Index(classes).get_indexer(pd.Index(words))
+    if (codes < 0).any():
+        unknown = ", ".join(sorted(map(str, set(words[codes < 0]))))
+        raise ValueError(
+            f"Column {words.name!r} holds the model's classes only ({', '.join(classes)}). "
+            f"Received: {unknown}."
+        )
+    return codes
+
+
+def _confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts `(classes, classes)`, truth in rows."""
+    return confusion_matrix(truth, predicted, labels=np.arange(classes))
+
+
+def _rates(confusion: np.ndarray) -> dict[str, Any]:
+    clips = int(confusion.sum())
+    accuracy = float(np.trace(confusion) / clips)
+    return {"accuracy": accuracy, "uar": float(uar(confusion)), "n_clips": clips}
+
+
+def _per_group(
+    truth: np.ndarray, predicted: np.ndarray, groups: pd.Series, classes: int
+) -> dict[str, dict[str, Any]]:
+    """The rates of the clips of every group; clips of unknown group are left out."""
+    names = groups.fillna("").astype(str).to_numpy()
+    return {
+        str(name): _rates(_confusion(truth[names == name], predicted[names == name], classes))
+        for name in np.unique(names)
+        if name
+    }
+
+
+def _per_class(
+    truth: np.ndarray, predicted: np.ndarray, present: np.ndarray, classes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Recall, precision (0.0 if never answered), F1 and clips of every class present."""
+    precision, recall, f1, clips = precision_recall_fscore_support(
+        truth, predicted, labels=present, zero_division=0
+    )
+    return {
+        classes[code]: {
+            "recall": float(recall[i]),
+            "precision": float(precision[i]),
+            "f1": float(f1[i]),
+            "n_clips": int(clips[i]),
+        }
+        for i, code in enumerate(present)
+    }
+
+
+def _top(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every clip's top probability, and whether the answer with it is right."""
+    probabilities = np.asarray(probabilities, np.float64)
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(labels)
