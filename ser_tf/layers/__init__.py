@@ -1,0 +1,1 @@
+"""Keras layers of the models and of their front ends."""

@@ -1,0 +1,21 @@
+"""Features of speech as Keras layers: the same in training, in `Dataset.map` and in a served model.
+
+Every layer computes in float32 whatever the dtype policy and treats each item of a batch on its
+own. Levels, coefficients, deltas, zero crossings and RMS equal librosa's under its defaults (McFee
+et al., 2015, "librosa: Audio and music signal analysis in Python"): frames centred on multiples of
+the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 2.
+"""
+
+from ser_tf.layers.features.frames import MFCC, Deltas, LogMel
+from ser_tf.layers.features.framing import FitClip
+from ser_tf.layers.features.published import PublishedRow, root_mean_square, zero_crossing_rate
+
+__all__ = [
+    "MFCC",
+    "Deltas",
+    "FitClip",
+    "LogMel",
+    "PublishedRow",
+    "root_mean_square",
+    "zero_crossing_rate",
+]

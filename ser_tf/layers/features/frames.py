@@ -1,0 +1,233 @@
+"""Features of short frames: mel-band levels, cepstral coefficients, derivatives in time."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from ser_tf.layers.features.framing import Float32Layer, Shape, centre, require, require_positive
+
+_SILENCE_POWER = 1e-10
+"""librosa's smallest power: -100 dB."""
+
+_BANDS_PER_BLOCK = 16
+"""Mel bands multiplied at once: a block skips the frequencies that none of its bands hears."""
+
+
+@keras.saving.register_keras_serializable("ser_tf")
+class LogMel(Float32Layer):
+    """Levels of mel bands in dB: librosa's `power_to_db(melspectrogram(...), top_db=top_db)`.
+
+    Input shape: waveform `(batch, samples)`, one sample or more.
+    Output shape: `(batch, 1 + samples // hop_samples, n_mels)`, -100 dB and above.
+
+    Args:
+        rate_hz: sampling rate of the waveform.
+        window_samples: length of the Hann window around each frame's centre.
+        hop_samples: distance between the centres of two frames.
+        n_fft: length of the Fourier transform, even, no shorter than the window.
+        n_mels: number of mel bands from 0 Hz to `rate_hz / 2`.
+        top_db: a level is at most this far below the loudest of its clip.
+
+    Raises:
+        ValueError: if an argument is not positive, or `n_fft` is odd or shorter than the window.
+    """
+
+    arguments: tuple[str, ...] = (
+        "rate_hz",
+        "window_samples",
+        "hop_samples",
+        "n_fft",
+        "n_mels",
+        "top_db",
+    )
+
+    def __init__(
+        self,
+        rate_hz: int,
+        window_samples: int,
+        hop_samples: int,
+        n_fft: int,
+        n_mels: int,
+        top_db: float = 80.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rate_hz = rate_hz
+        self.window_samples = window_samples
+        self.hop_samples = hop_samples
+        self.n_fft = n_fft
+        self.n_mels = n_mels
+        self.top_db = top_db
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+        require_positive(**{name: getattr(self, name) for name in LogMel.arguments})
+        require(
+            n_fft % 2 == 0 and n_fft >= window_samples,
+            "n_fft must be even and no less than window_samples",
+            n_fft=n_fft,
+            window_samples=window_samples,
+        )
+
+    def build(self, input_shape: Shape) -> None:
+        """Makes the window and the mel filters."""
+        self._window = _hann(self.window_samples)
+        self._mel_blocks = _mel_blocks(self.rate_hz, self.n_fft, self.n_mels)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """The levels of the waveforms `inputs`, in dB."""
+        # librosa puts the window in the middle of n_fft samples; where it lies in the transform
+        # changes phases only, so the zeros around it need not be framed.
+        before = self.n_fft // 2 - (self.n_fft - self.window_samples) // 2
+        padded = centre(inputs, before, self.window_samples, self.hop_samples)
+        frames = ops.extract_sequences(padded, self.window_samples, self.hop_samples)
+        real, imaginary = ops.rfft(frames * self._window, self.n_fft)
+        power = ops.square(real) + ops.square(imaginary)  # (batch, frames, n_fft // 2 + 1)
+        bands = [ops.matmul(power[..., low:high], mel) for low, high, mel in self._mel_blocks]
+        return _decibels(ops.concatenate(bands, axis=-1), self.top_db)  # (batch, frames, n_mels)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`(batch, frames, n_mels)`."""
+        batch, samples = input_shape
+        frames = None if samples is None else 1 + samples // self.hop_samples
+        return (batch, frames, self.n_mels)
+
+
+@keras.saving.register_keras_serializable("ser_tf")
+class MFCC(LogMel):
+    """Mel-frequency cepstral coefficients (Davis and Mermelstein, 1980): `librosa.feature.mfcc`.
+
+    Input shape: waveform `(batch, samples)`, one sample or more.
+    Output shape: `(batch, 1 + samples // hop_samples, n_mfcc)`.
+
+    Args:
+        n_mfcc: number of coefficients, at most `n_mels`.
+        **kwargs: those of `LogMel`, whose levels are transformed.
+
+    Raises:
+        ValueError: as for `LogMel`, or if `n_mfcc` is not between 1 and `n_mels`.
+    """
+
+    arguments = (*LogMel.arguments, "n_mfcc")
+
+    def __init__(self, n_mfcc: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_mfcc = n_mfcc
+        require(
+            1 <= n_mfcc <= self.n_mels,
+            "n_mfcc must be between 1 and n_mels",
+            n_mfcc=n_mfcc,
+            n_mels=self.n_mels,
+        )
+
+    def build(self, input_shape: Shape) -> None:
+        """Makes the window, the mel filters and the vectors of the cosine transform."""
+        self._dct = _dct(self.n_mels, self.n_mfcc)
+        super().build(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        """The coefficients of the waveforms `inputs`."""
+        return ops.matmul(super().call(inputs), self._dct)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`(batch, frames, n_mfcc)`."""
+        return (*super().compute_output_shape(input_shape)[:2], self.n_mfcc)
+
+
+@keras.saving.register_keras_serializable("ser_tf")
+class Deltas(Float32Layer):
+    """The frames, then their derivatives in time on the channel axis: `librosa.feature.delta`.
+
+    The n-th derivative of a frame is that of the polynomial of degree n fitted to the `width`
+    frames around it (Savitzky and Golay, 1964); at the ends, to the first or last `width`.
+
+    Input shape: `(batch, frames, channels)`, at least `width` frames.
+    Output shape: `(batch, frames, (1 + orders) * channels)`.
+
+    Args:
+        orders: highest derivative, at least 1 and less than `width`.
+        width: number of frames in a fit, odd, at least 3.
+
+    Raises:
+        ValueError: if an argument breaks its rule, or there are known to be fewer frames.
+    """
+
+    arguments = ("orders", "width")
+
+    def __init__(self, orders: int = 2, width: int = 9, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.orders = orders
+        self.width = width
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+        require(width >= 3 and width % 2 == 1, "width must be odd and at least 3", width=width)
+        require(1 <= orders < width, "orders must be from 1 to width - 1", orders=orders)
+
+    def build(self, input_shape: tuple[int | None, int | None, int]) -> None:
+        """Makes the kernel that takes each channel's derivatives."""
+        _, frames, channels = input_shape
+        require(
+            frames is None or frames >= self.width,
+            f"deltas of width {self.width} need as many frames",
+            frames=frames,
+        )
+        taps = _derivative_taps(self.width, self.orders)
+        each_channel = np.eye(channels, dtype="float32")
+        self._kernel = np.concatenate([tap[:, None, None] * each_channel for tap in taps], axis=-1)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """The frames `inputs` with their derivatives."""
+        inner = ops.conv(inputs, self._kernel, padding="valid", data_format="channels_last")
+        # The n-th derivative of a polynomial of degree n is the same everywhere: all the frames
+        # that only the first fit covers share its value, and so for the last.
+        half = self.width // 2
+        first = ops.repeat(inner[:, :1], half, axis=1)
+        last = ops.repeat(inner[:, -1:], half, axis=1)
+        return ops.concatenate([inputs, ops.concatenate([first, inner, last], axis=1)], axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, int | None, int]) -> Shape:
+        """`(batch, frames, (1 + orders) * channels)`."""
+        *leading, channels = input_shape
+        return (*leading, (1 + self.orders) * channels)
+
+
+def _decibels(power: Any, top_db: float) -> Any:
+    loudest = ops.max(power, axis=(1, 2), keepdims=True)
+    floor = ops.maximum(loudest * 10 ** (-top_db / 10), _SILENCE_POWER)
+    return ops.log(ops.maximum(power, floor)) * (10 / math.log(10))
+
+
+def _hann(samples: int) -> np.ndarray:
+    phases = 2 * np.pi * np.arange(samples) / samples
+    return (0.5 - 0.5 * np.cos(phases)).astype("float32")
+
+
+def _mel_blocks(rate_hz: int, n_fft: int, n_mels: int) -> tuple[tuple[int, int, np.ndarray], ...]:
+    """The mel filters as blocks of neighbours: first bin, bin after the last, `(bins, mels)`."""
+    from librosa.filters import mel
+
+    filters = mel(sr=rate_hz, n_fft=n_fft, n_mels=n_mels, dtype=np.float64).T.astype("float32")
+    blocks = []
+    for first in range(0, n_mels, _BANDS_PER_BLOCK):
+        block = filters[:, first : first + _BANDS_PER_BLOCK]
+        heard = block.any(axis=1)
+        low, high = int(heard.argmax()), len(heard) - int(heard[::-1].argmax())
+        blocks.append((low, high, np.ascontiguousarray(block[low:high])))
+    return tuple(blocks)
+
+
+def _dct(n_mels: int, n_mfcc: int) -> np.ndarray:
+    """The first `n_mfcc` vectors of the orthonormal DCT of type 2, `(n_mels, n_mfcc)`."""
+    angles = np.pi * np.outer(np.arange(n_mels) + 0.5, np.arange(n_mfcc)) / n_mels
+    vectors = np.cos(angles) * math.sqrt(2 / n_mels)
+    vectors[:, 0] /= math.sqrt(2)
+    return vectors.astype("float32")
+
+
+def _derivative_taps(width: int, orders: int) -> list[np.ndarray]:
+    """For each order, the weights of `width` frames in the derivative of their fit."""
+    powers = np.vander(np.arange(width) - width // 2, orders + 1, increasing=True)
+    fits = {order: np.linalg.pinv(powers[:, : order + 1]) for order in range(1, orders + 1)}
+    return [(fit[n] * math.factorial(n)).astype("float32") for n, fit in fits.items()]

@@ -1,0 +1,403 @@
+"""The features against librosa, and the laws that every front end keeps."""
+
+import dataclasses
+import inspect
+import json
+import subprocess
+import sys
+import warnings
+
+import keras
+import librosa
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from ser_tf.features import FEATURES
+from ser_tf.layers import features
+
+# A float32 Fourier transform is off by 1e-8 of its peak amplitude; 80 dB below the peak that is
+# 1e-4 of the amplitude, which is 1e-3 dB. librosa transforms in float64 and rounds.
+LEVELS = {"rtol": 0, "atol": 2e-3}
+# Sums of up to 128 levels of up to 100 dB.
+COEFFICIENTS = {"rtol": 2e-6, "atol": 1e-3}
+# The same operations on the same numbers: what is left is the order of sums in a matrix product.
+SAME = {"rtol": 1e-6, "atol": 1e-6}
+
+SPECTRUM = {"rate_hz": 16_000, "window_samples": 400, "hop_samples": 160, "n_fft": 512}
+SPECTRA = {
+    "speech frames": SPECTRUM | {"n_mels": 64},
+    "published frames": SPECTRUM
+    | {"rate_hz": 22_050, "window_samples": 2048, "hop_samples": 512, "n_fft": 2048, "n_mels": 128},
+    "odd window, hop longer than it": SPECTRUM
+    | {"window_samples": 101, "hop_samples": 333, "n_mels": 20},
+}
+
+
+LAYERS = {
+    "fit_clip": lambda: features.FitClip(4001),
+    "log_mel": lambda: features.LogMel(**SPECTRUM, n_mels=40, top_db=60.0),
+    "mfcc frames": lambda: features.MFCC(**SPECTRUM, n_mels=64, n_mfcc=13),
+    "deltas": lambda: keras.Sequential(
+        [features.FitClip(4001), features.LogMel(**SPECTRUM, n_mels=8), features.Deltas(2, 5)]
+    ),
+    "row": lambda: features.PublishedRow(offset_samples=700, clip_samples=6000, n_mfcc=5),
+} | {name: feature.build for name, feature in FEATURES.items()}
+
+
+def voice(samples, rate_hz=22_050, seed=0):
+    """Gliding harmonics in syllables between pauses of faint noise."""
+    seconds = np.arange(samples) / rate_hz
+    phase = 2 * np.pi * np.cumsum(120 + 40 * np.sin(5 * seconds)) / rate_hz
+    harmonics = sum(np.sin(k * phase) / k**1.3 for k in range(1, 30))
+    syllables = np.maximum(np.sin(2 * np.pi * 3 * seconds), 0)
+    noise = np.random.default_rng(seed).standard_normal(samples)
+    return (0.2 * harmonics * syllables + 1e-3 * noise).astype("float32")
+
+
+def noise(samples, level=0.1, seed=0):
+    return (level * np.random.default_rng(seed).standard_normal(samples)).astype("float32")
+
+
+SIGNALS = {
+    "noise": noise(55_125),
+    "quiet noise": noise(30_001, level=1e-5),
+    "chirp": librosa.chirp(fmin=60, fmax=7000, sr=22_050, length=44_100).astype("float32"),
+    "voice": voice(80_000),
+    "voice, odd length": voice(51_201),
+    "clipped voice": np.clip(8 * voice(33_333), -1, 1),
+    "less than a hop": noise(100),
+    "one sample": noise(1),
+    "silence": np.zeros(5000, "float32"),
+    "constant": np.full(5000, 0.5, "float32"),
+}
+HOSTILE = {
+    "silence": np.zeros((1, 30_000)),
+    "constant": np.full((1, 30_000), -1.0),
+    "clipping": np.sign(noise(30_000))[None],
+    "one sample": np.ones((1, 1)),
+    "tiny": np.full((1, 30_000), 1e-38),
+    "loud": np.full((1, 30_000), 32_768.0),
+}
+
+
+@pytest.fixture(params=SIGNALS)
+def signal(request):
+    return SIGNALS[request.param]
+
+
+def levels(waveform, *, rate_hz, window_samples, hop_samples, n_fft, n_mels):
+    power = by_librosa(
+        librosa.feature.melspectrogram,
+        y=waveform,
+        sr=rate_hz,
+        n_fft=n_fft,
+        win_length=window_samples,
+        hop_length=hop_samples,
+        n_mels=n_mels,
+    )
+    return librosa.power_to_db(power)
+
+
+def by_librosa(function, **arguments):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_fft=.* is too large")
+        return function(**arguments)
+
+
+def published(waveform):
+    """The published extraction, restated in plain librosa."""
+    clip = waveform[13_230 : 13_230 + 55_125]
+    if not clip.size:
+        return np.zeros(2376)
+    parts = [
+        librosa.feature.zero_crossing_rate(y=clip, frame_length=2048, hop_length=512).ravel(),
+        librosa.feature.rms(y=clip, frame_length=2048, hop_length=512).ravel(),
+        by_librosa(librosa.feature.mfcc, y=clip, sr=22_050).T.ravel(),
+    ]
+    row = np.concatenate(parts)
+    return np.pad(row, (0, 2376 - row.size))
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA.values(), ids=SPECTRA)
+def test_mel_levels_equal_librosas(spectrum, signal):
+    ours = features.LogMel(**spectrum)(signal[None])[0]
+    np.testing.assert_allclose(ours, levels(signal, **spectrum).T, **LEVELS)
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA.values(), ids=SPECTRA)
+def test_coefficients_equal_librosas(spectrum, signal):
+    ours = features.MFCC(n_mfcc=20, **spectrum)(signal[None])[0]
+    theirs = librosa.feature.mfcc(S=levels(signal, **spectrum), n_mfcc=20)
+    np.testing.assert_allclose(ours, theirs.T, **COEFFICIENTS)
+
+
+@pytest.mark.parametrize("frames", [9, 10, 401])
+@pytest.mark.parametrize("width", [3, 9])
+def test_deltas_equal_librosas(frames, width):
+    values = 100 * np.random.default_rng(0).standard_normal((2, frames, 3)).astype("float32")
+    ours = features.Deltas(orders=2, width=width)(values)
+    theirs = [
+        librosa.feature.delta(values, width=width, order=order, axis=1, mode="interp")
+        for order in (1, 2)
+    ]
+    # Sums of nine float32 products of up to 1,000.
+    np.testing.assert_allclose(ours, np.concatenate([values, *theirs], -1), rtol=0, atol=5e-4)
+
+
+def test_zero_crossing_rates_equal_librosas(signal):
+    ours = features.zero_crossing_rate(tf.constant(signal[None]), 2048, 512)[0]
+    theirs = librosa.feature.zero_crossing_rate(y=signal)[0]
+    np.testing.assert_array_equal(ours, theirs)  # whole counts over a power of two
+
+
+def test_zero_crossings_among_zeros_equal_librosas():
+    choices = np.array([-0.5, -1e-10, -1e-11, -0.0, 0.0, 1e-11, 0.5], "float32")
+    signal = np.random.default_rng(0).choice(choices, 4001)
+    ours = features.zero_crossing_rate(tf.constant(signal[None]), 512, 512)[0]
+    theirs = librosa.feature.zero_crossing_rate(y=signal, frame_length=512, hop_length=512)[0]
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_root_mean_squares_equal_librosas(signal):
+    ours = features.root_mean_square(tf.constant(signal[None]), 2048, 512)[0]
+    # Sums of 2,048 squares in float32, in another order.
+    np.testing.assert_allclose(ours, librosa.feature.rms(y=signal)[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "samples", [1, 13_230, 13_231, 13_741, 13_742, 40_000, 68_354, 68_355, 68_356, 110_250]
+)
+def test_the_published_row_equals_its_extraction_restated(samples):
+    clip = voice(samples)
+    row = FEATURES["published"].build()(clip[None])
+    np.testing.assert_allclose(row[0, :, 0], published(clip), **COEFFICIENTS)
+
+
+def test_the_published_row_cuts_where_librosa_loads(tmp_path):
+    soundfile.write(tmp_path / "clip.wav", voice(75_000), 22_050, subtype="FLOAT")
+    part, _ = librosa.load(tmp_path / "clip.wav", duration=2.5, offset=0.6)
+    row = FEATURES["published"].build()(voice(75_000)[None])[0, :, 0]
+    np.testing.assert_array_equal(row[:108], librosa.feature.zero_crossing_rate(y=part)[0])
+    np.testing.assert_allclose(row[108:216], librosa.feature.rms(y=part)[0], rtol=1e-5)
+    theirs = librosa.feature.mfcc(y=part, sr=22_050, n_mfcc=20).T.ravel()
+    np.testing.assert_allclose(row[216:], theirs, **COEFFICIENTS)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([1, 2, 3], [0, 0, 1, 2, 3]),
+        ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]),
+        ([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5]),
+        ([1, 2, 3, 4, 5, 6, 7], [2, 3, 4, 5, 6]),
+    ],
+)
+def test_a_clip_is_fitted_by_zeros_in_front_or_by_its_middle(given, expected):
+    np.testing.assert_array_equal(features.FitClip(5)(np.array([given], "float32")), [expected])
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_an_item_is_independent_of_its_batch_neighbours(name):
+    layer = LAYERS[name]()
+    waveforms = [voice(20_000), noise(20_000, 1e-4), np.zeros(20_000), noise(20_000, 50.0)]
+    batch = np.stack(waveforms).astype("float32")
+    together = layer(batch)
+    for i in range(len(batch)):
+        np.testing.assert_allclose(together[i], layer(batch[i : i + 1])[0], **SAME)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_declared_shape_is_the_real_shape(name):
+    layer = LAYERS[name]()
+    for samples in (1, 159, 160, 161, 4001, 6700, 16_001, 64_001):
+        outputs = layer(noise(samples)[None])
+        assert outputs.shape == layer.compute_output_shape((1, samples))
+        assert outputs.dtype == "float32"
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_front_end_declares_the_shape_of_its_registry_entry(name):
+    front_end = FEATURES[name].build()
+    declared = front_end(keras.Input((None,)))
+    assert (*declared.shape, declared.dtype) == (None, *FEATURES[name].shape, "float32")
+    assert front_end(noise(5000)[None]).shape == (1, *FEATURES[name].shape)
+    assert front_end.name == "front_end"
+    assert front_end.count_params() == 0
+
+
+def test_the_shapes_of_the_registry_are_those_of_the_contract():
+    assert {name: feature.shape for name, feature in FEATURES.items()} == {
+        "published": (2376, 1),
+        "mfcc": (401, 20),
+        "mfcc_deltas": (401, 60),
+        "logmel": (401, 64),
+    }
+
+
+def test_each_number_of_a_row_and_each_channel_of_frames_has_its_own_mean():
+    axes = {name: feature.normalised_axes for name, feature in FEATURES.items()}
+    assert axes == {"published": (1, 2), "mfcc": (-1,), "mfcc_deltas": (-1,), "logmel": (-1,)}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_an_unknown_length_gives_what_a_known_one_gives(name):
+    layer = LAYERS[name]()
+    unknown = tf.function(layer, input_signature=[tf.TensorSpec((None, None))])
+    for samples in (1, 13_300, 50_001, 70_001):
+        waveform = voice(samples)[None]
+        np.testing.assert_allclose(unknown(waveform), layer(waveform), **SAME)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_dataset_maps_clips_of_any_length_to_features(name):
+    clips = [voice(30_000), voice(70_001)]
+    dataset = tf.data.Dataset.from_generator(
+        lambda: clips, output_signature=tf.TensorSpec((None,), "float32")
+    )
+    front_end = FEATURES[name].build()
+    mapped = dataset.map(lambda clip: front_end(clip[None])[0])
+    assert mapped.element_spec.shape == FEATURES[name].shape
+    for ours, clip in zip(mapped, clips, strict=True):
+        np.testing.assert_allclose(ours, front_end(clip[None])[0], **SAME)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_features_of_hostile_input_are_finite(name):
+    layer = LAYERS[name]()
+    for kind, waveform in HOSTILE.items():
+        assert np.isfinite(layer(waveform.astype("float32"))).all(), kind
+
+
+@pytest.mark.parametrize("name", ["published", "mfcc_deltas"])
+def test_features_of_any_waveform_are_finite(name):
+    front_end = FEATURES[name].build()
+    samples = st.floats(-1, 1, width=32)
+    waveforms = npst.arrays("float32", st.integers(1, 20_000), elements=samples, fill=samples)
+
+    @settings(max_examples=20, deadline=None, derandomize=True)
+    @given(waveforms)
+    def check(waveform):
+        assert np.isfinite(front_end(waveform[None])).all()
+
+    check()
+
+
+def test_a_clip_that_ends_before_the_cut_is_a_row_of_zeros():
+    assert not np.any(FEATURES["published"].build()(noise(13_230)[None]))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_comes_back_from_its_config_and_from_a_file(name, tmp_path):
+    layer, waveform = LAYERS[name](), voice(20_000)[None]
+    again = type(layer).from_config(json.loads(json.dumps(layer.get_config())))
+    np.testing.assert_array_equal(again(waveform), layer(waveform))
+    keras.Sequential([keras.Input((None,)), layer]).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(waveform), layer(waveform))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        features.FitClip(7),
+        features.LogMel(**SPECTRUM, n_mels=7, top_db=7.0),
+        features.MFCC(**SPECTRUM, n_mels=7, n_mfcc=6),
+        features.Deltas(3, 7),
+        features.PublishedRow(7, 8, 9, 12, 6, 5, 4),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_every_argument_is_in_the_config(layer):
+    config = layer.get_config()
+    ours = [cls for cls in type(layer).__mro__ if cls.__module__.startswith("ser_tf")]
+    signatures = [inspect.signature(cls.__init__).parameters.values() for cls in ours]
+    arguments = {p.name for parameters in signatures for p in parameters if p.kind != p.VAR_KEYWORD}
+    assert arguments - {"self"} <= set(config)
+    assert type(layer).from_config(config).get_config() == config
+
+
+def test_every_layer_of_the_package_is_tried_here():
+    found = {
+        value for name in features.__all__ if inspect.isclass(value := getattr(features, name))
+    }
+    made = [make() for make in LAYERS.values()]
+    assert found == {type(part) for layer in made for part in getattr(layer, "layers", [layer])}
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_saved_model_gives_the_same_features(name, tmp_path):
+    front_end, waveform = FEATURES[name].build(), voice(50_001)[None]
+    expected = front_end(waveform)
+    archive = keras.export.ExportArchive()
+    archive.track(front_end)
+    archive.add_endpoint("features", front_end.call, [tf.TensorSpec((None, None), name="waveform")])
+    archive.write_out(str(tmp_path), verbose=False)
+    np.testing.assert_allclose(
+        tf.saved_model.load(str(tmp_path)).features(waveform), expected, **SAME
+    )
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_policy_of_half_precision_changes_nothing(name):
+    waveform = voice(20_000)[None]
+    expected = LAYERS[name]()(waveform)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        layer = LAYERS[name]()
+        declared = layer(keras.Input((None,), dtype="float32"))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert declared.dtype == "float32"
+    np.testing.assert_array_equal(layer(waveform), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("mfcc", {"n_mfcc": 65}, r"n_mfcc must be .* n_mels\. Received: n_mfcc=65, n_mels=64"),
+        ("mfcc", {"n_mfcc": 0}, "n_mfcc must be"),
+        (
+            "mfcc",
+            {"window_seconds": 0.05},
+            "n_fft must be .* Received: n_fft=512, window_samples=800",
+        ),
+        ("logmel", {"n_fft": 513}, "n_fft must be even"),
+        ("logmel", {"hop_seconds": 0.0}, "hop_samples must be greater than 0"),
+        ("logmel", {"n_mels": -1}, "n_mels must be greater than 0"),
+        ("logmel", {"clip_seconds": 0.0}, "samples must be greater than 0. Received: samples=0"),
+        ("mfcc_deltas", {"deltas": 9}, "orders must be from 1"),
+        ("mfcc_deltas", {"clip_seconds": 0.05}, "deltas of width 9 need .* Received: frames=6"),
+        ("published", {"hop_samples": 500}, "frame_samples must be a multiple"),
+        ("published", {"offset_seconds": -1.0}, "offset_samples must be 0 or more"),
+    ],
+)
+def test_a_wrong_hyperparameter_is_refused_by_its_rule(name, changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(FEATURES[name], **changes).build()
+
+
+def test_a_width_of_deltas_must_be_odd():
+    with pytest.raises(ValueError, match=r"width must be odd .* Received: width=4"):
+        features.Deltas(width=4)
+
+
+def test_a_batch_of_images_is_no_waveform():
+    with pytest.raises(ValueError, match="expected ndim=2"):
+        features.LogMel(**SPECTRUM, n_mels=8)(np.zeros((1, 2, 3), "float32"))
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_an_entry_is_its_json(name):
+    fields = json.loads(json.dumps(dataclasses.asdict(FEATURES[name])))
+    assert type(FEATURES[name])(**fields) == FEATURES[name]
+
+
+def test_the_registry_is_imported_without_keras():
+    heavy = "{'keras', 'tensorflow', 'librosa', 'numpy'}"
+    code = f"import sys, ser_tf.features; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
