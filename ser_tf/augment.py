@@ -1,0 +1,111 @@
+"""The registry of augmentations: random changes to clips in training, each with its defaults.
+
+To add one, write its layer in `ser_tf.layers.augment`, a dataclass here whose fields are the
+layer's arguments, and a line in `AUGMENTATIONS`.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise, white or pink, at a signal-to-noise ratio drawn from `snr_db`."""
+
+    domain: ClassVar[str] = "waveform"
+    snr_db: tuple[float, float] = (10.0, 30.0)
+    color: str = "white"
+
+    def build(self, rate_hz: int) -> "keras.Layer":
+        """The layer for waveforms at any rate."""
+        from ser_tf.layers import augment
+
+        return augment.Noise(**asdict(self))
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A change of level drawn from `gain_db`."""
+
+    domain: ClassVar[str] = "waveform"
+    gain_db: tuple[float, float] = (-6.0, 6.0)
+
+    def build(self, rate_hz: int) -> "keras.Layer":
+        """The layer for waveforms at any rate."""
+        from ser_tf.layers import augment
+
+        return augment.Gain(**asdict(self))
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A move in time, earlier or later, by up to `shift_seconds`."""
+
+    domain: ClassVar[str] = "waveform"
+    shift_seconds: float = 0.2
+
+    def build(self, rate_hz: int) -> "keras.Layer":
+        """The layer for waveforms at `rate_hz`."""
+        from ser_tf.layers import augment
+
+        return augment.Shift(**asdict(self), rate_hz=rate_hz)
+
+
+@dataclass(frozen=True)
+class Pitch:
+    """A shift of pitch drawn from `semitones`."""
+
+    domain: ClassVar[str] = "waveform"
+    semitones: tuple[float, float] = (-2.0, 2.0)
+
+    def build(self, rate_hz: int) -> "keras.Layer":
+        """The layer for waveforms at any rate."""
+        from ser_tf.layers import augment
+
+        return augment.Pitch(**asdict(self))
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A change of pace drawn from `rate`; above 1 is faster."""
+
+    domain: ClassVar[str] = "waveform"
+    rate: tuple[float, float] = (0.9, 1.1)
+
+    def build(self, rate_hz: int) -> "keras.Layer":
+        """The layer for waveforms at any rate."""
+        from ser_tf.layers import augment
+
+        return augment.Stretch(**asdict(self))
+
+
+@dataclass(frozen=True)
+class SpecAugment:
+    """Stretches of frames and bands of channels hidden."""
+
+    domain: ClassVar[str] = "features"
+    time_masks: int = 2
+    time_width_frames: int = 40
+    time_width_share: float = 0.2
+    channel_masks: int = 2
+    channel_width: int = 4
+
+    def build(self, rate_hz: int) -> "keras.Layer":
+        """The layer for frames of waveforms at any rate."""
+        from ser_tf.layers import augment
+
+        return augment.SpecAugment(**asdict(self))
+
+
+AUGMENTATIONS: dict[str, Noise | Gain | Shift | Pitch | Stretch | SpecAugment] = {
+    "noise": Noise(),
+    "gain": Gain(),
+    "shift": Shift(),
+    "pitch": Pitch(),
+    "stretch": Stretch(),
+    "specaugment": SpecAugment(),
+}
+"""Every augmentation by the name that flags and configurations use."""

@@ -1,0 +1,36 @@
+"""The four copies of a clip on which the published models were trained."""
+
+import tensorflow as tf
+
+from ser_tf.layers.augment.vocoder import pitch_shift
+
+_NOISE_SHARE = 0.035
+_SEMITONES = 0.7
+
+
+def published_copies(waveform: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """A clip as it is, with noise, with raised pitch, and with raised pitch and other noise.
+
+    The noise is normal with a standard deviation of 0.035 times the copy's largest sample times a
+    number drawn evenly from 0 to 1; the pitch is 0.7 semitones higher.
+
+    Args:
+        waveform: float32 `(samples,)`, at 22,050 Hz and already cut to the published 2.5 seconds:
+            the cut comes first, so the largest sample is that of the cut.
+        seed: int32 `(2,)`.
+
+    Returns:
+        float32 `(4, samples)`.
+    """
+    raised = pitch_shift(waveform[tf.newaxis], _SEMITONES)[0]
+    clean_seed, raised_seed = tf.unstack(tf.random.split(seed))
+    return tf.stack(
+        [waveform, _with_noise(waveform, clean_seed), raised, _with_noise(raised, raised_seed)]
+    )
+
+
+def _with_noise(waveform: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    level_seed, noise_seed = tf.unstack(tf.random.split(seed))
+    share = _NOISE_SHARE * tf.random.stateless_uniform((), level_seed)
+    noise = tf.random.stateless_normal(tf.shape(waveform), noise_seed)
+    return waveform + share * tf.reduce_max(waveform) * noise

@@ -1,0 +1,194 @@
+"""Augmentations of waveforms: noise, gain, shift, pitch and pace."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ser_tf.layers.augment.augmentation import Augmentation, draw, ordered
+from ser_tf.layers.augment.vocoder import fit, pitch_shift, time_stretch
+
+
+@keras.saving.register_keras_serializable(package="ser_tf")
+class Noise(Augmentation):
+    """Noise added to each waveform, at a level relative to the waveform's own.
+
+    Input shape: `(batch, samples)`. A silent waveform stays silent.
+
+    Args:
+        snr_db: the range, in dB, of the waveform's mean square over that of the noise.
+        color: "white", or "pink" (power density falling as 1 / frequency, as in rooms and
+            traffic).
+        seed: see `Augmentation`.
+    """
+
+    def __init__(self, snr_db: Sequence[float], color: str = "white", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if color not in _NOISES:
+            raise ValueError(f"color is one of {', '.join(_NOISES)}. Received: {color}.")
+        self.snr_db = ordered("snr_db", snr_db)
+        self.color = color
+
+    def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """`inputs` with noise."""
+        level_seed, noise_seed = tf.unstack(tf.random.split(seed))
+        snr_db = draw(level_seed, inputs, self.snr_db)[:, tf.newaxis]
+        noise = _NOISES[self.color](tf.shape(inputs), noise_seed)
+        quotient = tf.math.divide_no_nan(_power(inputs), _power(noise))
+        return inputs + noise * tf.sqrt(quotient * 10.0 ** (-snr_db / 10))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"snr_db": self.snr_db, "color": self.color}
+
+
+@keras.saving.register_keras_serializable(package="ser_tf")
+class Gain(Augmentation):
+    """Each waveform louder or softer. Nothing is clipped: samples may exceed [-1, 1].
+
+    Input shape: `(batch, samples)`.
+
+    Args:
+        gain_db: the range of the gain in dB.
+        seed: see `Augmentation`.
+    """
+
+    def __init__(self, gain_db: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gain_db = ordered("gain_db", gain_db)
+
+    def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """`inputs`, amplified."""
+        return inputs * 10.0 ** (draw(seed, inputs, self.gain_db)[:, tf.newaxis] / 20)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"gain_db": self.gain_db}
+
+
+@keras.saving.register_keras_serializable(package="ser_tf")
+class Shift(Augmentation):
+    """Each waveform moved earlier or later, zeros in place of what moved in.
+
+    Input shape: `(batch, samples)`.
+
+    Args:
+        shift_seconds: the farthest move, in either direction; never more than half the waveform.
+        rate_hz: the waveforms' rate.
+        seed: see `Augmentation`.
+    """
+
+    def __init__(self, shift_seconds: float, rate_hz: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not (math.isfinite(shift_seconds) and shift_seconds >= 0):
+            raise ValueError(
+                f"shift_seconds is finite and not negative. Received: {shift_seconds}."
+            )
+        if rate_hz <= 0:
+            raise ValueError(f"rate_hz is above 0. Received: {rate_hz}.")
+        self.shift_seconds = shift_seconds
+        self.rate_hz = rate_hz
+
+    def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """`inputs`, moved."""
+        samples = tf.shape(inputs)[1]
+        farthest = tf.minimum(round(self.shift_seconds * self.rate_hz), samples // 2)
+        moves = tf.random.stateless_uniform(
+            (tf.shape(inputs)[0], 1), seed, -farthest, farthest + 1, tf.int32
+        )
+        sources = tf.range(samples) - moves  # (batch, samples)
+        inside = (sources >= 0) & (sources < samples)
+        moved = tf.gather(inputs, tf.clip_by_value(sources, 0, samples - 1), batch_dims=1)
+        return tf.where(inside, moved, 0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        own = {"shift_seconds": self.shift_seconds, "rate_hz": self.rate_hz}
+        return super().get_config() | own
+
+
+@keras.saving.register_keras_serializable(package="ser_tf")
+class Pitch(Augmentation):
+    """Each waveform higher or lower at unchanged pace, by phase vocoder.
+
+    Input shape: `(batch, samples)`.
+
+    Args:
+        semitones: the range of the shift, negative for lower.
+        seed: see `Augmentation`.
+    """
+
+    def __init__(self, semitones: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.semitones = ordered("semitones", semitones)
+
+    def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """`inputs`, shifted."""
+        return _one_by_one(pitch_shift, inputs, draw(seed, inputs, self.semitones))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"semitones": self.semitones}
+
+
+@keras.saving.register_keras_serializable(package="ser_tf")
+class Stretch(Augmentation):
+    """Each waveform faster or slower at unchanged pitch, by phase vocoder.
+
+    Zeros follow a faster one; the end of a slower one is cut off.
+
+    Input shape: `(batch, samples)`.
+
+    Args:
+        rate: the range of the pace; above 1 is faster, and all of it above 0.
+        seed: see `Augmentation`.
+    """
+
+    def __init__(self, rate: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = ordered("rate", rate)
+        if self.rate[0] <= 0:
+            raise ValueError(f"rate is above 0. Received: {rate}.")
+
+    def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """`inputs`, stretched."""
+        return _one_by_one(_stretched, inputs, draw(seed, inputs, self.rate))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"rate": self.rate}
+
+
+def _power(waveform: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.square(waveform), axis=1, keepdims=True)
+
+
+def _pink(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    batch, samples = shape[0], shape[1]
+    # Whole octaves, for a fast FFT; one at least, since the spectrum's first bin is left out.
+    octaves = tf.math.log(tf.cast(tf.maximum(samples, 2), tf.float64)) / math.log(2.0)
+    length = tf.bitwise.left_shift(1, tf.cast(tf.math.ceil(octaves), tf.int32))
+    spectrum = tf.signal.rfft(tf.random.stateless_normal((batch, length), seed))
+    bins = tf.range(length // 2 + 1, dtype=tf.float32)
+    slope = tf.where(bins > 0, tf.math.rsqrt(tf.maximum(bins, 1.0)), 0.0)
+    return tf.signal.irfft(spectrum * tf.cast(slope, tf.complex64))[:, :samples]
+
+
+_NOISES = {"white": tf.random.stateless_normal, "pink": _pink}
+
+
+def _one_by_one(
+    change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], waveform: tf.Tensor, amounts: tf.Tensor
+) -> tf.Tensor:
+    """`change` with an amount for each item, each on its own: their lengths differ on the way."""
+    return tf.map_fn(
+        lambda item: change(item[0][tf.newaxis], item[1])[0],
+        (waveform, amounts),
+        fn_output_signature=tf.TensorSpec(waveform.shape[1:], waveform.dtype),
+    )
+
+
+def _stretched(waveform: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
+    return fit(time_stretch(waveform, rate), waveform)

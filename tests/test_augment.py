@@ -1,0 +1,359 @@
+import inspect
+from dataclasses import replace
+
+import keras
+import librosa
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ser_tf.augment import AUGMENTATIONS
+from ser_tf.layers.augment import phase_vocoder, pitch_shift, published_copies, time_stretch
+
+RATE_HZ = 16_000
+SAMPLES = 12_000
+SEED = tf.constant([3, 5])
+WAVEFORM_NAMES = [name for name, entry in AUGMENTATIONS.items() if entry.domain == "waveform"]
+
+
+def voice(samples: int = SAMPLES, seed: int = 0, pitch_hz: float = 140) -> np.ndarray:
+    """Harmonics of a gliding pitch in a noise floor: something like speech, `(samples,)`."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(samples) / RATE_HZ
+    phase = 2 * np.pi * (pitch_hz * time + 20 * time**2) + rng.uniform(0, 6)
+    harmonics = sum(np.sin(n * phase) / n for n in range(1, 25))
+    envelope = 0.2 + np.sin(np.pi * np.arange(samples) / samples) ** 2
+    return (0.1 * envelope * harmonics + 0.003 * rng.standard_normal(samples)).astype(np.float32)
+
+
+def example(name: str, batch: int = 3) -> np.ndarray:
+    """A batch for the augmentation `name`."""
+    if AUGMENTATIONS[name].domain == "waveform":
+        return np.stack([voice(seed=n, pitch_hz=100 + 30 * n) for n in range(batch)])
+    rng = np.random.default_rng(0)
+    frames = rng.standard_normal((batch, 90, 20)).cumsum(axis=1) - 100
+    return frames.astype(np.float32)
+
+
+def run(name: str, inputs: np.ndarray, seed: tf.Tensor = SEED, **options: object) -> np.ndarray:
+    layer = replace(AUGMENTATIONS[name], **options).build(RATE_HZ)
+    return layer(inputs, training=True, seed=seed).numpy()
+
+
+def level_db(waveform: np.ndarray) -> float:
+    return 10 * np.log10(np.mean(np.square(waveform)))
+
+
+def assert_equals_librosas(actual: np.ndarray, expected: np.ndarray, floor_db: float) -> None:
+    """The difference is `floor_db` below librosa's result, and no MFCC hears it."""
+    assert actual.shape == expected.shape
+    assert level_db(actual - expected) < level_db(expected) - floor_db
+    ours, librosas = (librosa.feature.mfcc(y=y, sr=RATE_HZ) for y in (actual, expected))
+    # Coefficients run to hundreds.
+    assert np.abs(ours - librosas).mean() < 0.05
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_nothing_changes_outside_training(name: str) -> None:
+    inputs = example(name)
+    layer = AUGMENTATIONS[name].build(RATE_HZ)
+    np.testing.assert_array_equal(layer(inputs), inputs)
+    np.testing.assert_array_equal(layer(inputs, training=False, seed=SEED), inputs)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_the_seed_decides_what_changes(name: str) -> None:
+    inputs = example(name)
+    once = run(name, inputs)
+    assert once.shape == inputs.shape
+    assert once.dtype == np.float32
+    assert all((new != old).any() for new, old in zip(once, inputs, strict=True))
+    np.testing.assert_array_equal(run(name, inputs), once)
+    assert (run(name, inputs, tf.constant([3, 6])) != once).any()
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_items_of_equal_content_change_differently(name: str) -> None:
+    first, second = run(name, np.repeat(example(name, 1), 2, axis=0))
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_without_a_seed_calls_differ_and_the_constructors_seed_repeats_them(name: str) -> None:
+    inputs = example(name, 1)
+    layers = []
+    for _ in range(2):
+        config = AUGMENTATIONS[name].build(RATE_HZ).get_config() | {"seed": 7}
+        layers.append(type(AUGMENTATIONS[name].build(RATE_HZ)).from_config(config))
+    one, two = ([layer(inputs, training=True).numpy() for _ in range(2)] for layer in layers)
+    np.testing.assert_array_equal(one, two)
+    assert (one[0] != one[1]).any()
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_an_item_does_not_hear_its_neighbours(name: str) -> None:
+    inputs = example(name)
+    others = inputs.copy()
+    others[[0, 2]] = 0.7
+    # 1e-6: FFTs of several rows may be vectorised in another order.
+    np.testing.assert_allclose(run(name, others)[1], run(name, inputs)[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("samples", [1, 700, 5_000])
+@pytest.mark.parametrize("name", WAVEFORM_NAMES)
+def test_silence_dc_and_clips_of_a_sample_stay_finite(name: str, samples: int) -> None:
+    inputs = np.outer([0.0, 0.5, 1e-30], np.ones(samples)).astype(np.float32)
+    outputs = run(name, inputs)
+    assert outputs.shape == inputs.shape
+    assert np.isfinite(outputs).all()
+    assert not outputs[0].any()
+
+
+def test_frames_of_one_frame_or_one_channel_stay_finite() -> None:
+    for shape in [(2, 1, 20), (2, 30, 1), (2, 1, 1)]:
+        assert np.isfinite(run("specaugment", np.ones(shape, np.float32))).all()
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_layers_work_in_a_graph_of_unknown_shape(name: str) -> None:
+    inputs = example(name)
+    layer = AUGMENTATIONS[name].build(RATE_HZ)
+    rank = inputs.ndim - 1
+
+    @tf.function(input_signature=[tf.TensorSpec([None] * rank)])
+    def of_one(item: tf.Tensor) -> tf.Tensor:
+        return layer(item[tf.newaxis], training=True, seed=SEED)[0]
+
+    items = tf.data.Dataset.from_tensor_slices(inputs[:1]).map(of_one)
+    # 1e-5: a graph's optimiser may reorder sums.
+    np.testing.assert_allclose(next(iter(items)), run(name, inputs[:1])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_the_configuration_has_every_argument(name: str) -> None:
+    layer = AUGMENTATIONS[name].build(RATE_HZ)
+    config = layer.get_config()
+    arguments = set()
+    for cls in type(layer).__mro__[:2]:
+        arguments |= set(inspect.signature(cls.__init__).parameters)
+    assert arguments - {"self", "kwargs"} <= set(config)
+    assert type(layer).from_config(config).get_config() == config
+
+
+def test_a_saved_model_keeps_its_augmentations(tmp_path) -> None:
+    layers = [AUGMENTATIONS[name].build(RATE_HZ) for name in AUGMENTATIONS]
+    frames = keras.layers.Reshape((-1, 10))
+    model = keras.Sequential([keras.Input((None,)), *layers[:-1], frames, layers[-1]])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    inputs = example("noise", 2)
+    np.testing.assert_array_equal(loaded(inputs), inputs.reshape(2, -1, 10))
+    for old, new in zip(model.layers, loaded.layers, strict=True):
+        assert old.get_config() == new.get_config()
+    assert np.isfinite(loaded(inputs, training=True)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "rule"),
+    [
+        ("noise", {"snr_db": (20, 10)}, "snr_db is two finite numbers, the lower first"),
+        ("noise", {"color": "brown"}, "color is one of white, pink. Received: brown"),
+        ("gain", {"gain_db": (0, float("inf"))}, "gain_db is two finite numbers"),
+        ("gain", {"gain_db": (1,)}, "gain_db is two finite numbers"),
+        ("shift", {"shift_seconds": -1}, "shift_seconds is finite and not negative. Received: -1"),
+        ("pitch", {"semitones": (float("nan"), 1)}, "semitones is two finite numbers"),
+        ("stretch", {"rate": (0, 1)}, "rate is above 0"),
+        ("specaugment", {"time_masks": -1}, "not negative"),
+        ("specaugment", {"time_width_share": 2}, "time_width_share is from 0 to 1. Received: 2"),
+    ],
+)
+def test_bad_hyperparameters_are_refused(name: str, options: dict, rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        replace(AUGMENTATIONS[name], **options).build(RATE_HZ)
+
+
+def test_shift_refuses_a_rate_of_nothing() -> None:
+    with pytest.raises(ValueError, match=r"rate_hz is above 0. Received: 0"):
+        AUGMENTATIONS["shift"].build(0)
+
+
+@pytest.mark.parametrize("color", ["white", "pink"])
+def test_noise_has_the_ratio_asked_for(color: str) -> None:
+    inputs = example("noise")
+    noise = run("noise", inputs, snr_db=(12.0, 12.0), color=color) - inputs
+    for old, added in zip(inputs, noise, strict=True):
+        # 0.001 dB: the level is set from the very samples drawn; float32 remains.
+        assert level_db(old) - level_db(added) == pytest.approx(12.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("color", "slope_db"), [("white", 0.0), ("pink", -3.01)])
+def test_noise_falls_by_its_colours_decibels_an_octave(color: str, slope_db: float) -> None:
+    inputs = np.ones((1, 2**16), np.float32)
+    noise = run("noise", inputs, snr_db=(0.0, 0.0), color=color)[0] - 1
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    octaves = np.arange(7, 15)
+    density_db = [10 * np.log10(power[2**n : 2 ** (n + 1)].mean()) for n in octaves]
+    # 0.2: the lowest octave averages 128 bins of exponential spread.
+    assert np.polyfit(octaves, density_db, 1)[0] == pytest.approx(slope_db, abs=0.2)
+
+
+def test_levels_are_drawn_from_the_whole_range() -> None:
+    inputs = np.ones((300, 1), np.float32)
+    gains_db = 20 * np.log10(run("gain", inputs, gain_db=(-6.0, 3.0)))
+    assert -6.0001 < gains_db.min() < -5.8
+    assert 2.8 < gains_db.max() < 3.0001
+    # The mean of 300 even draws lies within 0.15 of the range's middle two times in three.
+    assert gains_db.mean() == pytest.approx(-1.5, abs=0.5)
+
+
+def test_gain_is_the_one_asked_for() -> None:
+    inputs = example("gain")
+    np.testing.assert_allclose(run("gain", inputs, gain_db=(20, 20)), 10 * inputs, rtol=1e-6)
+
+
+def test_shift_moves_within_its_limit_and_fills_with_zeros() -> None:
+    inputs = np.tile(np.arange(1, 1001, dtype=np.float32), (200, 1))
+    outputs = run("shift", inputs, shift_seconds=100 / RATE_HZ)
+    moves = []
+    for item in outputs:
+        place = int(np.flatnonzero(item)[0])
+        move = place - (int(item[place]) - 1)
+        expected = np.zeros(1000)
+        expected[max(move, 0) : 1000 + min(move, 0)] = inputs[0][
+            max(-move, 0) : 1000 - max(move, 0)
+        ]
+        np.testing.assert_array_equal(item, expected)
+        moves.append(move)
+    assert -100 <= min(moves) < -90
+    assert 90 < max(moves) <= 100
+
+
+def test_a_short_clip_is_never_shifted_out_of_itself() -> None:
+    outputs = run("shift", np.ones((50, 40), np.float32), shift_seconds=1.0)
+    assert outputs.sum(axis=1).min() >= 20
+
+
+@pytest.mark.parametrize("semitones", [-5.0, 0.7, 4.0])
+def test_a_sine_is_shifted_by_the_semitones_asked_for(semitones: float) -> None:
+    samples = 2**14
+    tone = np.sin(2 * np.pi * 500 * np.arange(samples) / RATE_HZ).astype(np.float32)
+    shifted = run("pitch", tone[np.newaxis], semitones=(semitones, semitones))[0]
+    spectrum = np.abs(np.fft.rfft(shifted * np.hanning(samples), 8 * samples))
+    heard_hz = np.argmax(spectrum) * RATE_HZ / (8 * samples)
+    # A third of a hertz: a bin is an eighth of one, and the vocoder's ends blur the peak.
+    assert heard_hz == pytest.approx(500 * 2 ** (semitones / 12), abs=0.3)
+
+
+@pytest.mark.parametrize("rate", [0.8, 1.25])
+def test_clicks_come_at_the_stretched_pace(rate: float) -> None:
+    clicks = np.zeros(32_000, np.float32)
+    clicks[4_000::6_000] = 1.0
+    stretched = time_stretch(clicks[np.newaxis], rate)[0].numpy()
+    assert len(stretched) == round(32_000 / rate)
+    for place in np.flatnonzero(clicks):
+        around = slice(int(place / rate) - 2_000, int(place / rate) + 2_000)
+        energy = np.square(stretched[around])
+        centre = around.start + np.average(np.arange(len(energy)), weights=energy)
+        # The vocoder keeps a click where it is within the window of a frame, 1,024 samples to
+        # either side.
+        assert centre == pytest.approx(place / rate, abs=1_024)
+
+
+def test_stretch_crops_or_fills_the_end() -> None:
+    inputs = example("stretch", 1)
+    slow, fast = (run("stretch", inputs, rate=(rate, rate))[0] for rate in (0.5, 2.0))
+    np.testing.assert_array_equal(slow, time_stretch(inputs, 0.5)[0, :SAMPLES])
+    np.testing.assert_array_equal(fast[: SAMPLES // 2], time_stretch(inputs, 2.0)[0])
+    assert not fast[SAMPLES // 2 :].any()
+
+
+def test_hidden_parts_take_their_channels_mean() -> None:
+    inputs = example("specaugment")
+    outputs = run("specaugment", inputs)
+    hidden = outputs != inputs
+    means = np.broadcast_to(inputs.mean(axis=1, keepdims=True), inputs.shape)
+    # 1e-4: float32 sums of numbers in the hundreds.
+    np.testing.assert_allclose(outputs[hidden], means[hidden], atol=1e-4)
+
+
+def test_masks_are_no_wider_and_no_more_than_asked_for() -> None:
+    inputs = np.random.default_rng(0).standard_normal((100, 60, 16)).astype(np.float32)
+    options = {"time_masks": 1, "time_width_frames": 9, "time_width_share": 1.0}
+    hidden = run("specaugment", inputs, **options, channel_masks=1, channel_width=3) != inputs
+    stretches = hidden.all(axis=2).sum(axis=1)
+    bands = hidden.all(axis=1).sum(axis=1)
+    assert set(stretches) == set(range(10))
+    assert set(bands) == set(range(4))
+    capped = run("specaugment", inputs, **options | {"time_width_share": 0.05}, channel_masks=0)
+    assert (capped != inputs).all(axis=2).sum(axis=1).max() == 3
+
+
+def test_no_masks_hide_nothing() -> None:
+    inputs = example("specaugment")
+    outputs = run("specaugment", inputs, time_masks=0, channel_masks=0)
+    np.testing.assert_array_equal(outputs, inputs)
+
+
+@pytest.mark.parametrize("rate", [0.8, 0.96, 1.0, 1.25, 3.7])
+def test_time_stretch_equals_librosas(rate: float) -> None:
+    waveform = voice()
+    # In float64: in float32 librosa sums up phases of a hundred thousand radians.
+    expected = librosa.effects.time_stretch(waveform.astype(np.float64), rate=rate)
+    # 95 dB: float32.
+    assert_equals_librosas(time_stretch(waveform[np.newaxis], rate)[0].numpy(), expected, 95)
+
+
+@pytest.mark.parametrize("semitones", [-4.0, 0.0, 0.7, 12.0])
+def test_pitch_shift_equals_librosas(semitones: float) -> None:
+    waveform = voice()
+    expected = librosa.effects.pitch_shift(
+        waveform.astype(np.float64), sr=RATE_HZ, n_steps=semitones
+    )
+    # 55 dB: the resampling's transition band, and its drift of up to a hundredth of a sample.
+    assert_equals_librosas(pitch_shift(waveform[np.newaxis], semitones)[0].numpy(), expected, 55)
+
+
+def test_phase_vocoder_equals_librosas_on_random_spectra() -> None:
+    rng = np.random.default_rng(0)
+    spectra = rng.standard_normal((2, 40, 33)) + 1j * rng.standard_normal((2, 40, 33))
+    spectra[:, 5:9] = 0  # digital silence has no phase
+    spectra = spectra.astype(np.complex64)
+    actual = phase_vocoder(spectra, 0.7).numpy()
+    wide = spectra.astype(np.complex128)
+    expected = librosa.phase_vocoder(wide.swapaxes(1, 2), rate=0.7).swapaxes(1, 2)
+    # 1e-5: up to 57 products in float32 of numbers around 1.
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_published_copies_are_clean_noise_pitch_and_both() -> None:
+    waveform = voice()
+    clean, noisy, raised, both = tf.function(published_copies)(waveform, SEED).numpy()
+    np.testing.assert_array_equal(clean, waveform)
+    expected = librosa.effects.pitch_shift(waveform, sr=22_050, n_steps=0.7)
+    assert_equals_librosas(raised, expected, 50)  # as above, and librosa's float32
+    for copy, base in [(noisy, clean), (both, raised)]:
+        noise = copy - base
+        assert 0 < noise.std() < 0.035 * base.max()
+        # 12,000 normal numbers: mean within four standard errors, kurtosis 3 within six.
+        assert abs(noise.mean()) < 4 * noise.std() / np.sqrt(SAMPLES)
+        assert np.mean((noise / noise.std()) ** 4) == pytest.approx(3, abs=0.27)
+    assert np.corrcoef(noisy - clean, both - raised)[0, 1] == pytest.approx(0, abs=0.05)
+
+
+def test_published_noise_levels_are_drawn_evenly_up_to_the_largest_sample() -> None:
+    waveform = tf.concat([tf.fill([999], -1.0), [0.5]], 0)  # the largest, not the farthest from 0
+    copies = tf.function(published_copies)
+    seeds = [tf.constant([n, 0]) for n in range(60)]
+    noises = np.stack([copies(waveform, seed)[1] - waveform for seed in seeds])
+    shares = noises.std(axis=1) / (0.035 * 0.5)
+    assert shares.max() < 1.05
+    # The mean of 60 even draws from 0 to 1 has a standard error of 0.037.
+    assert shares.mean() == pytest.approx(0.5, abs=0.15)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3_000])
+def test_published_copies_of_odd_clips_are_finite(samples: int) -> None:
+    for level in (0.0, 1.0):
+        copies = published_copies(tf.fill([samples], level), SEED)
+        assert copies.shape == (4, samples)
+        assert np.isfinite(copies).all()
