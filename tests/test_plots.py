@@ -1,0 +1,191 @@
+import subprocess
+import sys
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from ser_tf import plots
+from ser_tf.emotions import EMOTIONS
+
+CLASSES = ("happy", "sad", "angry")
+
+
+def make_history(epochs=30):
+    epoch = np.arange(1, epochs + 1)
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "loss": 2 / epoch,
+            "uar": 1 - 0.8 / epoch,
+            "val_loss": 1 + 1 / epoch,
+            "val_uar": 0.6 - 0.4 / epoch,
+        }
+    )
+
+
+def make_timeline(windows=5):
+    starts = np.arange(windows) * 2.0
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(len(CLASSES)), size=windows)
+    table = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in CLASSES])
+    return table.assign(start_seconds=starts, end_seconds=starts + 4)
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize(
+    ("make", "height"),
+    [
+        (lambda: plots.learning_curves(make_history(), 12), 510),
+        (lambda: plots.confusion([[8, 2, 0], [1, 5, 4], [0, 0, 3]], CLASSES, "Test"), 930),
+        (lambda: plots.timeline(make_timeline(), CLASSES, np.zeros(64_000), 4_000), 660),
+        (plots.legendre, 690),
+    ],
+)
+def test_a_picture_is_saved_as_a_png_of_its_size(tmp_path, make, height):
+    plots.save(make(), tmp_path / "folder" / "picture.png")
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["picture.png"]
+    pixels = matplotlib.image.imread(tmp_path / "folder" / "picture.png")[..., :3]
+    assert pixels.shape == (height, 1200, 3)
+    # Nothing is cut off at the edges, and something is drawn in every quarter.
+    edges = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
+    assert all((edge == 1).all() for edge in edges)
+    for rows in (slice(None, height // 2), slice(height // 2, None)):
+        assert (pixels[rows, :600] < 0.9).any()
+        assert (pixels[rows, 600:] < 0.9).any()
+
+
+def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"old")
+    figure = plots.legendre()
+    figure.axes[0].set_title("$\\nosuchcommand$")
+    with pytest.raises(ValueError, match="nosuchcommand"):
+        plots.save(figure, path)
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("picture.png", b"old")]
+
+
+def test_pictures_need_no_window_system():
+    # pyplot is what opens windows and keeps figures; librosa may have loaded it in this process.
+    program = (
+        "import sys, ser_tf.plots as p; p.legendre(); print('matplotlib.pyplot' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert answer.stdout.split() == [b"False"]
+
+
+def test_learning_curves_show_the_history_and_mark_the_epoch_kept():
+    history = make_history()
+    for axes, name in zip(plots.learning_curves(history, 12).axes, ("loss", "uar"), strict=True):
+        training, validation, kept = axes.lines
+        np.testing.assert_array_equal(training.get_xdata(), history.epoch)
+        np.testing.assert_array_equal(training.get_ydata(), history[name])
+        np.testing.assert_array_equal(validation.get_ydata(), history[f"val_{name}"])
+        assert list(kept.get_xdata()) == [12, 12]
+        assert axes.get_xlabel() == "epoch"
+        assert axes.get_ylabel()
+
+
+def test_learning_curves_without_validation_show_training_alone():
+    figure = plots.learning_curves(make_history(1)[["epoch", "loss", "uar"]], 1)
+    for axes in figure.axes:
+        assert [line.get_label() for line in axes.lines] == ["training", "epoch kept (1)"]
+        # A single epoch is a point, not an invisible line.
+        assert axes.lines[0].get_marker() == "o"
+
+
+def test_a_confusion_shows_shares_of_the_truth_and_counts():
+    figure = plots.confusion([[8, 2, 0], [0, 0, 0], [1, 0, 2]], CLASSES, "Test clips")
+    axes = figure.axes[0]
+    assert axes.get_title() == "Test clips"
+    shares = axes.images[0].get_array().filled(np.nan)
+    wanted = [[0.8, 0.2, 0], [np.nan] * 3, [1 / 3, 0, 2 / 3]]
+    np.testing.assert_allclose(shares, wanted, rtol=1e-12)
+    assert texts(axes) == [
+        *("80 %", "8", "20 %", "2", "0 %", "0"),
+        *("33 %", "1", "0 %", "0", "67 %", "2"),
+    ]
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["happy (10)", "sad (0)", "angry (3)"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(CLASSES)
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2.1 defines it."""
+    rgb = np.asarray(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("percent", range(0, 51, 2))
+def test_numbers_of_a_confusion_stand_out_from_their_cells(percent):
+    counts = [[percent, 100 - percent], [50, 50]]
+    axes = plots.confusion(counts, EMOTIONS[:2], "").axes[0]
+    image = axes.images[0]
+    for text in axes.texts:
+        column, row = text.get_position()
+        share = counts[round(row)][round(column)] / 100
+        dark, bright = sorted(map(luminance, (text.get_color(), image.cmap(image.norm(share))[:3])))
+        # WCAG 2.1, contrast (minimum): 4.5.
+        assert (bright + 0.05) / (dark + 0.05) >= 4.5
+
+
+def outline(collection):
+    return collection.get_paths()[0].vertices
+
+
+def test_a_timeline_stacks_the_probabilities_over_the_whole_recording():
+    table = make_timeline()
+    (axes,) = plots.timeline(table, CLASSES).axes
+    assert axes.get_xlim() == (0, 12)
+    total = np.zeros(len(table))
+    for name, area in zip(CLASSES, axes.collections, strict=True):
+        total += table[f"p_{name}"]
+        points = {tuple(point) for point in outline(area).round(9)}
+        assert points >= {(x, y) for x, y in zip([2, 4, 6, 8, 10], total.round(9), strict=True)}
+        assert area.get_label() == name
+        assert tuple(area.get_facecolor()[0][:3]) == to_rgb(plots.COLOURS[name])
+    np.testing.assert_allclose(total, 1)
+
+
+def test_a_timeline_shows_the_waveform_from_its_first_to_its_last_second():
+    waveform = np.zeros(48_000, np.float32)
+    waveform[24_000] = 0.75
+    waveform[36_000] = -0.5
+    sound, _ = plots.timeline(make_timeline(), CLASSES, waveform, 4_000).axes
+    points = outline(sound.collections[0])
+    assert (points[:, 0].min(), points[:, 0].max()) == (0, 12)
+    # A column is 48 samples, 0.012 s.
+    assert points[points[:, 1].argmax()] == pytest.approx([6, 0.75], abs=0.012)
+    assert points[points[:, 1].argmin()] == pytest.approx([9, -0.5], abs=0.012)
+
+
+def test_a_timeline_of_one_short_window_is_drawn():
+    figure = plots.timeline(make_timeline(1), CLASSES, np.ones(1, np.float32), 4_000)
+    assert len(figure.axes[1].collections) == len(CLASSES)
+
+
+def test_the_legendre_polynomials_are_orthogonal_and_of_their_degree():
+    axes = plots.legendre().axes[0]
+    delay = axes.lines[0].get_xdata()
+    curves = np.array([line.get_ydata() for line in axes.lines])
+    assert curves.shape == (12, 1001)
+    weights = np.full(1001, 1e-3)
+    weights[[0, -1]] /= 2
+    # 1e-4: the error of the trapezoidal rule on 1,001 points for degree 22.
+    products = curves * weights @ curves.T
+    np.testing.assert_allclose(products, np.diag(1 / (2 * np.arange(12) + 1)), atol=1e-4)
+    # P_0 to P_3 of 2 r - 1, written out.
+    r = delay
+    wanted = [np.ones_like(r), 2 * r - 1, 6 * r**2 - 6 * r + 1]
+    wanted.append(20 * r**3 - 30 * r**2 + 12 * r - 1)
+    np.testing.assert_allclose(curves[:4], wanted, atol=1e-12)
+
+
+def test_every_emotion_has_a_colour_of_its_own():
+    assert tuple(plots.COLOURS) == EMOTIONS
+    assert len(set(plots.COLOURS.values())) == len(EMOTIONS)
