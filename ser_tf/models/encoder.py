@@ -1,0 +1,40 @@
+"""What all models share: features in, logits out."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A model by its hyperparameters. Subclasses define `summarise`."""
+
+    def build(self, shape: tuple[int, int], classes: int) -> "keras.Model":
+        """The untrained model, named "encoder".
+
+        Args:
+            shape: frames and channels of the features, each at least 1.
+            classes: number of emotions, at least 2.
+
+        Returns:
+            A functional model from normalised features, float32 `(batch, frames, channels)`, to
+            logits, float32 `(batch, classes)` whatever the dtype policy.
+
+        Raises:
+            ValueError: if a size is too small.
+        """
+        import keras
+
+        if len(shape) != 2 or min(shape) < 1:
+            raise ValueError(f"shape must be (frames, channels), each >= 1. Received: {shape}.")
+        if classes < 2:
+            raise ValueError(f"classes must be at least 2. Received: {classes}.")
+        features = keras.Input(shape, name="features", dtype="float32")
+        logits = keras.layers.Dense(classes, dtype="float32", name="logits")
+        return keras.Model(features, logits(self.summarise(features)), name="encoder")
+
+    def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
+        """One vector a clip, `(batch, units)`, from features `(batch, frames, channels)`."""
+        raise NotImplementedError

@@ -1,0 +1,163 @@
+"""Models with Legendre Memory Units."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ser_tf.models.encoder import Encoder
+
+if TYPE_CHECKING:
+    import keras
+
+
+LegendreLayer = Callable[["keras.KerasTensor", int, bool], "keras.KerasTensor"]
+"""One LMU layer: `(batch, frames, channels)`, units and `last` to `(batch, frames, units)`, or to
+the last state alone, `(batch, units)`, where `last` is true."""
+
+
+@dataclass(frozen=True)
+class LMU(Encoder):
+    """Feed-forward Legendre Memory Units (Voelker et al., 2019; Chilkuri and Eliasmith, 2021).
+
+    Strided convolutions may shorten the sequence first. An LMU layer drives a delay system, the
+    memory, with `u = ReLU(W_u x)`: `m[t] = A m[t-1] + B u[t]` holds the last `theta` frames of `u`
+    as coefficients of Legendre polynomials. The layer gives `h = ReLU(W_h [m, x])`. Between LMU
+    layers stand layer normalisation and dropout.
+
+    Attributes:
+        units: size of `h` in each LMU layer.
+        order: number of Legendre polynomials a memory keeps, of degrees 0 to order - 1.
+        theta: length of the memory in frames of the features, above 0; None: the whole clip.
+        memory_d: number of memories side by side, the size of `u`.
+        dropout: rate after each convolution, between LMU layers and after a mean, in [0, 1).
+        channel_dropout: rate at which a clip in training loses whole channels of its features, in
+            [0, 1).
+        noise: deviation of the Gaussian noise on features in training, in [0, 1]. On speakers
+            heard for the first time these two help more than `dropout` does.
+        normalise: what layer normalisation averages over, "channels" or
+            "time_and_channels".
+        pooling: the clip's vector: the "last" state, the "mean" of all, or "mean_and_deviation",
+            the mean beside the standard deviation (Snyder et al., 2018).
+        filters: channels of each convolution, each followed by batch normalisation, ReLU and
+            dropout; () for none.
+        kernel_frames: length of the convolutions, which look back only.
+        stride_frames: stride of the convolutions.
+        memory: implementation of the LMU layer, a key of `MEMORIES`.
+    """
+
+    units: tuple[int, ...] = (64, 64)
+    order: int = 16
+    theta: float | None = 100.0
+    memory_d: int = 16
+    dropout: float = 0.1
+    channel_dropout: float = 0.2
+    noise: float = 0.5
+    normalise: str = "channels"
+    pooling: str = "mean_and_deviation"
+    filters: tuple[int, ...] = (64,)
+    kernel_frames: int = 5
+    stride_frames: int = 4
+    memory: str = "keras_lmu"
+
+    def __post_init__(self) -> None:
+        _check_choice("memory", self.memory, MEMORIES)
+        _check_choice("normalise", self.normalise, _NORMALISED_AXES)
+        _check_choice("pooling", self.pooling, ("last", *_POOLINGS))
+        if self.theta is not None and not self.theta > 0:
+            raise ValueError(f"theta must be above 0 frames, or None. Received: {self.theta}.")
+        if not self.units:
+            raise ValueError("units must name at least one layer. Received: ().")
+
+    def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
+        """One vector a clip: the last LMU layer's states, pooled."""
+        from keras import layers
+
+        frames = x.shape[1]
+        x = layers.SpatialDropout1D(self.channel_dropout)(layers.GaussianNoise(self.noise)(x))
+        x = self._shorten(x)
+        steps = x.shape[1]
+        layer = MEMORIES[self.memory](self, steps, (self.theta or frames) * steps / frames)
+        for units in self.units[:-1]:
+            x = layer(x, units, False)
+            axis = _NORMALISED_AXES[self.normalise]
+            x = layers.LayerNormalization(axis=axis, epsilon=1e-5)(x)
+            x = layers.Dropout(self.dropout)(x)
+        if self.pooling == "last":
+            return layer(x, self.units[-1], True)
+        pooled = _POOLINGS[self.pooling](layer(x, self.units[-1], False))
+        return layers.Dropout(self.dropout)(pooled)
+
+    def _shorten(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
+        from keras import layers
+
+        for filters in self.filters:
+            convolution = layers.Conv1D(
+                filters, self.kernel_frames, self.stride_frames, padding="causal", use_bias=False
+            )
+            x = layers.ReLU()(layers.BatchNormalization()(convolution(x)))
+            x = layers.Dropout(self.dropout)(x)
+        return x
+
+
+def _mean(x: "keras.KerasTensor") -> "keras.KerasTensor":
+    from keras import ops
+
+    return ops.mean(x, axis=1)
+
+
+def _mean_and_deviation(x: "keras.KerasTensor") -> "keras.KerasTensor":
+    from keras import ops
+
+    # The small number keeps the gradient finite where a unit never changes.
+    deviation = ops.sqrt(ops.var(x, axis=1) + 1e-4)
+    return ops.concatenate([ops.mean(x, axis=1), deviation], axis=-1)
+
+
+def _check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {value}.")
+
+
+def _keras_lmu(model: LMU, steps: int, theta_steps: float) -> LegendreLayer:
+    """LMU layers whose memory is `keras_lmu.LMU`.
+
+    All share one memory: it has no weights, and its impulse response is slow to compute.
+    """
+    import keras_lmu
+    from keras import layers
+    from scipy.fft import next_fast_len
+
+    memory = keras_lmu.LMU(
+        model.memory_d,
+        model.order,
+        theta_steps,
+        None,
+        kernel_initializer=None,
+        return_sequences=True,
+        dtype="float32",  # its FFT knows no half precision
+        name="memory",
+    )
+    # Zeros in front leave the memory as it is and spare the FFT the large primes of its length.
+    zeros = next_fast_len(steps) - steps
+
+    def layer(x: "keras.KerasTensor", units: int, last: bool) -> "keras.KerasTensor":
+        u = layers.Dense(model.memory_d, activation="relu")(x)
+        m = memory(layers.ZeroPadding1D((zeros, 0))(u))
+        if last:
+            m, x = m[:, -1], x[:, -1]
+        else:
+            m = layers.Cropping1D((zeros, 0))(m)
+        return layers.Dense(units, activation="relu")(layers.Concatenate()([m, x]))
+
+    return layer
+
+
+MEMORIES: dict[str, Callable[[LMU, int, float], LegendreLayer]] = {"keras_lmu": _keras_lmu}
+"""Implementations of the LMU layer by name: from the model, the number of time steps and the
+memory's length in steps to a function that applies one layer with new weights."""
+
+_NORMALISED_AXES: dict[str, int | tuple[int, int]] = {"channels": -1, "time_and_channels": (1, 2)}
+_POOLINGS: dict[str, Callable[["keras.KerasTensor"], "keras.KerasTensor"]] = {
+    "mean": _mean,
+    "mean_and_deviation": _mean_and_deviation,
+}
