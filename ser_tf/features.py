@@ -34,6 +34,11 @@ class Published:
     n_mfcc: int = 20
 
     @property
+    def span_seconds(self) -> float:
+        """How much of a recording, from its beginning, the features can depend on."""
+        return self.offset_seconds + self.clip_seconds
+
+    @property
     def shape(self) -> tuple[int, int]:
         """`(frames, channels)` of a clip's features: the row is a sequence of single numbers."""
         frames = 1 + round(self.clip_seconds * self.rate_hz) // self.hop_samples
@@ -85,6 +90,11 @@ class LogMel:
     n_fft: int = 512
     n_mels: int = 64
     deltas: int = 0
+
+    @property
+    def span_seconds(self) -> float:
+        """How much of a recording the features depend on."""
+        return self.clip_seconds
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -29,12 +29,12 @@ class Calibration(keras.layers.Layer):
     @property
     def temperature(self) -> float:
         """What the logits are divided by; above 0."""
-        return float(self._temperature.value)
+        return float(ops.convert_to_numpy(self._temperature))
 
     @property
     def unsure_below(self) -> float:
         """The probability of the best class, from 0 to 1, under which a clip counts as unsure."""
-        return float(self._unsure_below.value)
+        return float(ops.convert_to_numpy(self._unsure_below))
 
     def set(self, temperature: float, unsure_below: float) -> None:
         """Keep what was found on validation clips.

@@ -1,0 +1,125 @@
+"""What the commands share: common flags, one line for an error, exit codes."""
+
+import argparse
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ser_tf.corpora import CORPORA, default_cache_dir
+from ser_tf.errors import InputError
+
+
+def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
+    """Wraps a command's `main(argv)`: failures become one line on stderr and an exit code.
+
+    Usage errors exit with 2 (argparse), bad input and failing disks with 1, Ctrl-C with 130.
+    """
+
+    @functools.wraps(main)
+    def wrapped(argv: Sequence[str] | None = None) -> int:
+        try:
+            with _logging_to_stderr():
+                return main(argv)
+        except InputError as error:
+            return _fail(str(error))
+        except BrokenPipeError:
+            # The reader of our output is gone (`| head`): nothing is left to say to it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except OSError as error:
+            return _fail(f"{error.filename or 'input/output'}: {error.strerror or error}.")
+        except KeyboardInterrupt:
+            _fail("stopped by Ctrl-C.")
+            return 130
+
+    return wrapped
+
+
+def parser(name: str, description: str) -> argparse.ArgumentParser:
+    """The argument parser of `python -m ser_tf.NAME`; its help shows every default."""
+    return argparse.ArgumentParser(
+        prog=f"python -m ser_tf.{name}",
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+
+
+def add_corpora(parser: argparse.ArgumentParser, default: str) -> None:
+    """Adds `--corpora`, `--data-dir` and `--cache-dir`; `default` says what None stands for."""
+    parser.add_argument(
+        "--corpora",
+        nargs="+",
+        choices=tuple(CORPORA),
+        help=f"corpora to use (default: {default})",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds one folder a corpus, or the corpus's own folder when one is "
+        "named; without it kagglehub downloads the corpora",
+    )
+    add_cache_dir(parser)
+
+
+def add_cache_dir(parser: argparse.ArgumentParser) -> None:
+    """Adds `--cache-dir`."""
+    parser.add_argument(
+        "--cache-dir",
+        type=Path,
+        metavar="DIR",
+        default=default_cache_dir(),
+        help="folder for decoded clips, features and the synthetic demo corpus",
+    )
+
+
+def add_model_dir(parser: argparse.ArgumentParser) -> None:
+    """Adds `--model-dir`, required as long as no model ships with the package."""
+    parser.add_argument(
+        "--model-dir", type=Path, metavar="DIR", required=True, help="model folder made by fit"
+    )
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without the notes that its C++ parts write to stderr meanwhile.
+
+    They speak of CPU instructions and absent GPUs, obey no log level before the import is done,
+    and would bury the lines that are meant for the user.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silence, 2)
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(silence)
+
+
+@contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """Shows what the package logs as bare lines while a command runs."""
+    logger = logging.getLogger("ser_tf")
+    before = logger.handlers, logger.level
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.handlers, logger.level = before
+
+
+def _fail(line: str) -> int:
+    sys.stderr.write(f"error: {line}\n")
+    return 1

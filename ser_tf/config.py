@@ -1,0 +1,308 @@
+"""One frozen configuration of a training run: from flags, to JSON and back; presets."""
+
+import argparse
+import ast
+import dataclasses
+import functools
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ser_tf.augment import AUGMENTATIONS
+from ser_tf.corpora import REAL_CORPORA
+from ser_tf.errors import InputError
+from ser_tf.features import FEATURES
+from ser_tf.models import MEMORIES, MODELS, PUBLISHED
+from ser_tf.splits import KINDS
+
+if TYPE_CHECKING:
+    import keras
+
+COPIES = ("none", "published")
+SCHEDULES = ("cosine", "constant")
+
+
+def _at_least(type_: type, low: float) -> Any:
+    def number(text: str) -> Any:
+        value = type_(text)
+        if not value >= low:
+            raise argparse.ArgumentTypeError(f"must be at least {low}; received {text}")
+        return value
+
+    number.__name__ = type_.__name__
+    return number
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0; received {text}")
+    return value
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"must read NAME=VALUE; received {text}")
+    try:
+        return name, ast.literal_eval(value.capitalize() if value in _WORDS else value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+_WORDS = ("none", "true", "false")
+
+
+def _flag(default: Any, text: str, **argument: Any) -> Any:
+    """A field of `Config` that `add_flags` turns into a flag with this help text."""
+    return field(default=default, metadata={"help": text, "argument": argument})
+
+
+class UsageError(ValueError):
+    """Flags that exclude each other, or an option that does not exist."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that determines a training run, but for where files lie.
+
+    `feature_options` and `model_options` override the registry entries' hyperparameters; in JSON
+    they are complete, so that a later change of a default cannot change what a file means.
+    """
+
+    preset: str | None = _flag(
+        None,
+        "published: the setting of the published experiment, whose rows split leaks",
+        choices=("published",),
+    )
+    corpora: tuple[str, ...] = REAL_CORPORA
+    data_dir: str | None = None
+    features: str = _flag("mfcc", "what the encoder sees", choices=tuple(FEATURES))
+    feature_options: Mapping[str, Any] = _flag(
+        None, "hyperparameters of the features", nargs="+", type=_option, metavar="NAME=VALUE"
+    )
+    model: str = _flag("lmu", "encoder", choices=tuple(MODELS))
+    model_options: Mapping[str, Any] = _flag(
+        None, "hyperparameters of the encoder", nargs="+", type=_option, metavar="NAME=VALUE"
+    )
+    lmu: str = _flag("keras_lmu", "implementation of the LMU's memory", choices=MEMORIES)
+    augment: tuple[str, ...] = _flag(
+        (), "augmentations of training clips", nargs="*", choices=tuple(AUGMENTATIONS)
+    )
+    copies: str = _flag(
+        "none", "published: clean, noisy, pitched, and pitched noisy copy a clip", choices=COPIES
+    )
+    split: str = _flag("speakers", "what test and training must not share", choices=KINDS)
+    split_seed: int = _flag(0, "seed of the split", type=_at_least(int, 0), metavar="N")
+    folds: int | None = _flag(
+        None, "cross-validation over K folds", type=_at_least(int, 2), metavar="K"
+    )
+    fold: int | None = None
+    test_speakers: tuple[str, ...] = _flag((), "speakers to test on", nargs="+", metavar="ID")
+    validation_speakers: tuple[str, ...] = _flag(
+        (), "speakers to validate on", nargs="+", metavar="ID"
+    )
+    validation: bool = _flag(
+        True,
+        "hold out validation clips, which choose the epoch and calibrate",
+        action=argparse.BooleanOptionalAction,
+    )
+    all_classes: bool = _flag(
+        False, "all eight classes, even where a corpus lacks some", action="store_true"
+    )
+    epochs: int = _flag(60, "epochs at most", type=_at_least(int, 1), metavar="N")
+    patience: int | None = _flag(
+        20,
+        "epochs without a better validation UAR before training stops",
+        type=_at_least(int, 1),
+        metavar="N",
+    )
+    batch_size: int = _flag(32, "clips a step", type=_at_least(int, 1), metavar="N")
+    learning_rate: float = _flag(2e-3, "Adam's (initial) rate", type=_positive, metavar="X")
+    schedule: str = _flag("cosine", "course of the learning rate", choices=SCHEDULES)
+    epsilon: float = _flag(1e-7, "Adam's epsilon", type=_positive, metavar="X")
+    class_weights: bool = _flag(
+        False, "weigh classes by their inverse frequency", action="store_true"
+    )
+    seed: int = _flag(
+        0, "seed of weights, order and augmentation", type=_at_least(int, 0), metavar="N"
+    )
+
+    def __post_init__(self) -> None:
+        if self.folds and self.test_speakers:
+            raise UsageError("--folds and --test-speakers exclude each other.")
+        if self.split != "speakers" and (self.test_speakers or self.validation_speakers):
+            raise UsageError("--test-speakers and --validation-speakers need --split speakers.")
+        if self.copies == "published" and self.augment:
+            raise UsageError("--copies published and --augment exclude each other.")
+        published = self.features == "published"
+        if self.copies == "published" and not published:
+            raise UsageError("--copies published needs --features published.")
+        object.__setattr__(
+            self,
+            "feature_options",
+            _complete(FEATURES[self.features], self.feature_options, "--feature-options"),
+        )
+        entry = (PUBLISHED if published else MODELS)[self.model]
+        options = dict(self.model_options or {})
+        if hasattr(entry, "memory"):
+            options["memory"] = self.lmu
+        object.__setattr__(self, "model_options", _complete(entry, options, "--model-options"))
+
+    @property
+    def feature_entry(self) -> Any:
+        """The entry of `FEATURES` with this configuration's hyperparameters."""
+        return dataclasses.replace(FEATURES[self.features], **self.feature_options)
+
+    @property
+    def model_entry(self) -> Any:
+        """The entry of `MODELS` with this configuration's hyperparameters."""
+        return dataclasses.replace(MODELS[self.model], **self.model_options)
+
+    def build_front_end(self) -> "keras.Layer":
+        """The layers from waveform to features.
+
+        Raises:
+            InputError: if the features' hyperparameters break a rule.
+        """
+        return _built(self.feature_entry.build, "--feature-options")
+
+    def build_network(self, classes: int) -> "keras.Model":
+        """The untrained network from normalised features to the logits of so many classes.
+
+        Raises:
+            InputError: if the model's hyperparameters break a rule.
+        """
+        build = functools.partial(self.model_entry.build, self.feature_entry.shape, classes)
+        return _built(build, "--model-options")
+
+    @property
+    def name(self) -> str:
+        """The model folder's default name, as in `lmu-ravdess`."""
+        return "-".join((self.model, *self.corpora))
+
+    def to_json(self) -> dict[str, Any]:
+        """Builtins only; `from_json` restores the equal configuration."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Config":
+        """The configuration that `to_json` described.
+
+        Raises:
+            InputError: if a value is unknown to this version.
+        """
+        try:
+            return cls(**{name: _tuples(value) for name, value in values.items()})
+        except (TypeError, KeyError, ValueError) as error:
+            raise InputError(f"config.json: not of this version of ser_tf ({error}).") from error
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "published": {
+        "features": "published",
+        "copies": "published",
+        "split": "rows",
+        "validation": False,
+        "all_classes": True,
+        "epochs": 50,
+        "patience": None,
+        "batch_size": 64,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "epsilon": 1e-6,
+    }
+}
+"""For each preset, the fields it sets; any flag that is given overrides."""
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds a flag for every field of `Config` that has a help text.
+
+    Flags that are not given leave no trace in the namespace, so that presets can tell.
+    """
+    for item in fields(Config):
+        if "help" in item.metadata:
+            shown = "" if item.default in (None, (), False) else f" (default: {item.default})"
+            parser.add_argument(
+                flag(item.name),
+                default=argparse.SUPPRESS,
+                help=item.metadata["help"] + shown,
+                **item.metadata["argument"],
+            )
+
+
+def given_names(given: Mapping[str, Any]) -> set[str]:
+    """The fields of `Config` among the flags `given`."""
+    names = {item.name for item in fields(Config)}
+    return {name for name, value in given.items() if name in names and value is not None}
+
+
+def from_flags(given: Mapping[str, Any]) -> Config:
+    """The configuration of the flags `given`, on top of the preset among them.
+
+    Raises:
+        UsageError: if two flags exclude each other or an option is unknown.
+    """
+    values = {name: _plain(given[name]) for name in given_names(given)}
+    return Config(**{**PRESETS.get(values.get("preset", ""), {}), **values})
+
+
+def flag(name: str) -> str:
+    """The flag of a field, as `--split-seed`."""
+    return "--" + name.replace("_", "-")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list):
+        pairs = bool(value) and all(isinstance(item, tuple) for item in value)
+        return dict(value) if pairs else tuple(value)
+    return value
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _complete(entry: Any, options: Mapping[str, Any] | None, named: str) -> dict[str, Any]:
+    """All hyperparameters of `entry`, those in `options` replaced."""
+    known = dataclasses.asdict(entry)
+    types = typing.get_type_hints(type(entry))
+    for name, value in (options or {}).items():
+        if name not in known:
+            raise UsageError(f"{named}: no option {name}; choose from {', '.join(known)}.")
+        if typing.get_origin(types[name]) is tuple and not isinstance(value, tuple):
+            value = (value,)
+        if not _is_a(value, types[name]):
+            raise UsageError(f"{named}: {name} is like {known[name]}. Received: {value}.")
+        known[name] = value
+    try:
+        dataclasses.replace(entry, **known)
+    except ValueError as error:
+        raise UsageError(f"{named}: {error}") from error
+    return known
+
+
+def _is_a(value: Any, type_: Any) -> bool:
+    """Whether a hyperparameter's value is of the type that its field declares."""
+    arguments = typing.get_args(type_)
+    if typing.get_origin(type_) is tuple:
+        return isinstance(value, tuple) and all(_is_a(item, arguments[0]) for item in value)
+    if arguments:
+        return any(_is_a(value, argument) for argument in arguments)
+    if type_ is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is type_
+
+
+def _built(build: Callable[[], Any], named: str) -> Any:
+    try:
+        return build()
+    except ValueError as error:
+        raise InputError(f"{named}: {error}") from error

@@ -1,0 +1,265 @@
+"""From the index to tensors: decode once, cache, then tf.data chains of the front end's layers.
+
+    index -> decode: mono waveform at the model's rate, cached as raw float32
+          -> features: the model's own front end in `Dataset.map`, cached as one array
+          -> training_batches: shuffle, augment, (front end), batch, prefetch
+
+Cache entries are named by a digest of the content, the parameters and the code they depend on, and
+are renamed into place when whole: they can be neither stale nor half-written.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from ser_tf import audio, files, progress
+from ser_tf.errors import InputError
+from ser_tf.layers.augment import published_copies
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+_LOG = logging.getLogger(__name__)
+_CORES = os.cpu_count() or 1
+
+# The code on which waveforms and features in the cache depend.
+_DECODER = ("audio.py",)
+_FEATURES = (*_DECODER, "layers/features", "layers/augment", "layers/resample.py")
+
+MAX_CORRUPT_SHARE = 0.05
+"""A larger share of undecodable clips is an error: the data are not what they should be."""
+
+COPIES = {"none": 1, "published": 4}
+"""Rows a clip, for each value of the configuration's `copies`."""
+
+
+def decode(index: "pd.DataFrame", rate_hz: int, cache_dir: Path) -> "pd.DataFrame":
+    """Decodes every clip of the index on all cores, with a progress bar.
+
+    Args:
+        index: the table of `corpora.load`.
+        rate_hz: the rate to resample to.
+        cache_dir: where decoded clips are kept from run to run.
+
+    Returns:
+        The index of the clips that could be decoded with two more columns: `digest`, of the
+        file's content, and `waveform`, the path of its samples (raw little-endian float32).
+
+    Raises:
+        InputError: if more than 5 % of the clips cannot be decoded; up to there each is named in
+            a warning and left out.
+    """
+
+    def decode_one(path: str) -> tuple[str, str] | audio.AudioError:
+        try:
+            digest = audio.digest(path)
+            return digest, str(_waveform(Path(path), digest, rate_hz, cache_dir))
+        except audio.AudioError as error:
+            return error
+        except FileNotFoundError:
+            return audio.AudioError(f"{path}: no such file.")
+
+    with ThreadPoolExecutor(_CORES) as pool:
+        decoded = pool.map(decode_one, index["path"])
+        results = list(progress.bar(decoded, "decoding", len(index)))
+    errors = [result for result in results if isinstance(result, audio.AudioError)]
+    for error in errors:
+        _LOG.warning("left out: %s", error)
+    if len(errors) > MAX_CORRUPT_SHARE * len(index):
+        raise InputError(
+            f"{len(errors)} of {len(index)} clips cannot be decoded, the first is {errors[0]} "
+            "`python -m ser_tf.doctor` lists them all."
+        )
+    kept = [not isinstance(result, audio.AudioError) for result in results]
+    pairs = [result for result in results if isinstance(result, tuple)]
+    return (
+        index[kept]
+        .reset_index(drop=True)
+        .assign(digest=[digest for digest, _ in pairs], waveform=[path for _, path in pairs])
+    )
+
+
+def features(
+    clips: "pd.DataFrame", entry: Any, front_end: "keras.Layer", copies: str, cache_dir: Path
+) -> np.ndarray:
+    """The features of every clip, from the cache or by the model's front end.
+
+    Args:
+        clips: the table of `decode`.
+        entry: the entry of `FEATURES` that built `front_end`.
+        front_end: waveform `(batch, samples)` -> features `(batch, frames, channels)`.
+        copies: "none", or "published" for four rows a clip (clean, noise, pitch, both).
+        cache_dir: where features are kept from run to run.
+
+    Returns:
+        float32 `(clips * copies, frames, channels)`, the copies of a clip side by side.
+    """
+    key = _key(_FEATURES, repr(entry), copies, *clips["digest"])
+    path = cache_dir / "features" / f"{key}.npy"
+    if not path.is_file():
+        rows = _extract(clips, entry, front_end, copies)
+        with files.replacing(path) as temporary:
+            np.save(temporary, rows)
+    return np.load(path)
+
+
+def training_batches(
+    features: np.ndarray,
+    labels: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: range,
+    feature_layers: Sequence["keras.Layer"] = (),
+    augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
+) -> tf.data.Dataset:
+    """Shuffled, augmented batches of all `epochs`, one after another; an epoch's last is smaller.
+
+    Order and augmentation are functions of `seed` and the epoch's number alone, so that a run
+    that resumes at epoch 7 sees just what an uninterrupted one would.
+
+    Args:
+        features: float32 `(rows, frames, channels)`, of the clips as they are.
+        labels: int `(rows,)`.
+        batch_size: rows a batch.
+        seed: of order and augmentation.
+        epochs: the numbers of the epochs to come.
+        feature_layers: augmentations of features, each `layer(inputs, training=True, seed=...)`.
+        augmented_clip: given where waveforms are augmented (see `augmented_clips`): a row's
+            number and a seed -> its features `(frames, channels)`, in place of `features`.
+
+    Returns:
+        A dataset of pairs: features `(batch, frames, channels)`, labels `(batch,)`.
+    """
+    with tf.device("CPU"):
+        feature_table, label_table = tf.constant(features), tf.constant(labels)
+
+    def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
+        epoch_seed = tf.stack([tf.cast(seed, tf.int64), epoch])
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(labels)), epoch_seed)
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        return batches.enumerate().map(lambda step, rows: (_fold(epoch_seed, step), rows))
+
+    def load(batch_seed: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if augmented_clip is None:
+            batch = tf.gather(feature_table, rows)
+        else:
+            seeds = tf.map_fn(
+                lambda row: _fold(batch_seed, row), rows, fn_output_signature=tf.int64
+            )
+            batch = tf.map_fn(
+                lambda clip: augmented_clip(*clip), (rows, seeds), fn_output_signature=tf.float32
+            )
+        return apply(feature_layers, batch, batch_seed), tf.gather(label_table, rows)
+
+    chain = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(batches_of)
+    chain = chain.map(load, num_parallel_calls=_CORES).prefetch(tf.data.AUTOTUNE)
+    return _with_options(chain)
+
+
+def augmented_clips(
+    waveforms: Sequence[str], layers: Sequence["keras.Layer"], front_end: "keras.Layer"
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The features of a clip after its waveform went through augmentation `layers`.
+
+    Args:
+        waveforms: for each row, the path of its samples (the column `waveform` of `decode`).
+        layers: augmentations of waveforms.
+        front_end: waveform `(batch, samples)` -> features `(batch, frames, channels)`.
+
+    Returns:
+        A function of a row's number and a seed `(2,)`, to be mapped over rows.
+    """
+    paths = tf.constant(waveforms)
+
+    def features_of(row: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        waveform = _read(paths[row])[tf.newaxis]  # (1, samples)
+        return front_end(apply(layers, waveform, seed))[0]
+
+    return features_of
+
+
+def apply(layers: Sequence["keras.Layer"], inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """`inputs` after augmentation by each of `layers`, every one with a seed of its own."""
+    for number, layer in enumerate(layers):
+        inputs = layer(inputs, training=True, seed=_fold(seed, number))
+    return inputs
+
+
+def _fold(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
+    folded = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, seed.dtype))
+    return folded
+
+
+def _extract(
+    clips: "pd.DataFrame", entry: Any, front_end: "keras.Layer", copies: str
+) -> np.ndarray:
+    seeds = [np.frombuffer(bytes.fromhex(text)[:8], "<i4") for text in clips["digest"]]
+    features_of = _published_copies_of(entry) if copies == "published" else _clip_of(front_end)
+    chain = tf.data.Dataset.from_tensor_slices((clips["waveform"].tolist(), np.stack(seeds)))
+    chain = _with_options(chain.map(features_of, num_parallel_calls=_CORES).prefetch(_CORES))
+    rows = np.empty((len(clips), COPIES[copies], *entry.shape), np.float32)
+    made = progress.bar(chain.as_numpy_iterator(), "features", len(clips))
+    for number, clip in enumerate(made):
+        rows[number] = clip
+    return rows.reshape(-1, *entry.shape)
+
+
+def _clip_of(front_end: "keras.Layer") -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    return lambda path, seed: front_end(_read(path)[tf.newaxis])  # (1, frames, channels)
+
+
+def _published_copies_of(entry: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """The features of a clip's four copies, which are made of the cut, as published."""
+    start = round(entry.offset_seconds * entry.rate_hz)
+    stop = start + round(entry.clip_seconds * entry.rate_hz)
+    of_cut = dataclasses.replace(entry, offset_seconds=0.0).build()
+    return lambda path, seed: of_cut(published_copies(_read(path)[start:stop], seed))
+
+
+def _with_options(chain: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    # The maps run side by side already; operators that split up as well only get in their way.
+    options.threading.max_intra_op_parallelism = 1
+    return chain.with_options(options)
+
+
+def _read(path: tf.Tensor) -> tf.Tensor:
+    return tf.io.decode_raw(tf.io.read_file(path), tf.float32)  # (samples,)
+
+
+def _waveform(path: Path, digest: str, rate_hz: int, cache_dir: Path) -> Path:
+    key = _key(_DECODER, digest, rate_hz)
+    target = cache_dir / "waveforms" / key[:2] / f"{key}.f32"
+    if not target.is_file():
+        samples = audio.load(path, rate_hz)
+        with files.replacing(target) as temporary:
+            samples.astype("<f4").tofile(temporary)
+    return target
+
+
+def _key(sources: tuple[str, ...], *parts: Any) -> str:
+    return hashlib.blake2b(
+        json.dumps([_digest_of(sources), *parts]).encode(), digest_size=16
+    ).hexdigest()
+
+
+@functools.cache
+def _digest_of(sources: tuple[str, ...]) -> str:
+    """A digest of the code in files and folders of this package."""
+    digest = hashlib.blake2b(digest_size=16)
+    for place in (Path(__file__).parent / source for source in sources):
+        for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
