@@ -1,0 +1,147 @@
+"""What a model folder holds, and how it is written and read.
+
+saved_models/NAME/model.keras      waveform -> probabilities, with normalisation and calibration
+                  config.json      classes and the configuration of the training run
+                  history.csv      a line an epoch
+                  metrics.json     scores on every part of the split; written last
+                  predictions.csv  the answers on the test clips
+                  curves.png confusion.png
+                  checkpoint.npz   while training: all that a resumed run needs
+                  VERSION/         SavedModels for TF Serving
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ser_tf import files
+from ser_tf.config import Config
+from ser_tf.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+FORMAT = 1
+"""The layout's number; a folder of a higher one comes from a newer version and is refused."""
+
+MODEL = "model.keras"
+CONFIG = "config.json"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+PREDICTIONS = "predictions.csv"
+CURVES = "curves.png"
+CONFUSION = "confusion.png"
+CHECKPOINT = "checkpoint.npz"
+TENSORBOARD = "tensorboard"
+
+_RUN_FILES = (MODEL, CONFIG, HISTORY, METRICS, PREDICTIONS, CURVES, CONFUSION, CHECKPOINT)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A trained model with what is needed to use it.
+
+    Attributes:
+        folder: the model folder.
+        model: waveform `(batch, samples)` at `rate_hz` -> probabilities `(batch, classes)`;
+            its layers are `front_end`, `encoder` (normalisation and network) and `calibration`.
+        classes: the names of the classes, in the order of the probabilities.
+        config: the configuration it was trained with.
+    """
+
+    folder: Path
+    model: "keras.Model"
+    classes: tuple[str, ...]
+    config: Config
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate the model hears."""
+        rate_hz: int = self.config.feature_entry.rate_hz
+        return rate_hz
+
+    @property
+    def calibration(self) -> Any:
+        """The layer that keeps the temperature and the threshold of `unsure`."""
+        return self.model.get_layer("calibration")
+
+
+def save_config(folder: Path, config: Config, classes: tuple[str, ...]) -> None:
+    """Writes `config.json`."""
+    content = {"format": FORMAT, "classes": classes, "config": config.to_json()}
+    files.write_json(folder / CONFIG, content)
+
+
+def load_config(folder: Path) -> tuple[Config, tuple[str, ...]]:
+    """The configuration and the classes in a folder's `config.json`.
+
+    Raises:
+        InputError: if the folder or the file is missing, broken, or from a newer version.
+    """
+    path = folder / CONFIG
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such model folder; `python -m ser_tf.fit` makes one.")
+    if not path.is_file():
+        raise InputError(f"{folder}: no model folder, it lacks {CONFIG}.")
+    try:
+        content = json.loads(path.read_text())
+        if content["format"] != FORMAT:
+            raise InputError(
+                f"{path}: format {content['format']}, this version of ser_tf reads format "
+                f"{FORMAT}; update ser_tf."
+            )
+        return Config.from_json(content["config"]), tuple(content["classes"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: broken, it is not the JSON that fit writes.") from error
+
+
+def load(folder: Path) -> Artifact:
+    """The trained model in `folder`.
+
+    Raises:
+        InputError: if the folder is incomplete or from a newer version.
+    """
+    config, classes = load_config(folder)
+    path = folder / MODEL
+    if not path.is_file():
+        unfinished = (folder / CHECKPOINT).is_file()
+        hint = "its training has not finished; `fit --resume` goes on" if unfinished else "train it"
+        raise InputError(f"{folder}: incomplete, it lacks {MODEL}; {hint}.")
+    return Artifact(folder, _load_model(path), classes, config)
+
+
+def save_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Writes `metrics.json`: the run is finished."""
+    files.write_json(folder / METRICS, metrics)
+
+
+def load_metrics(folder: Path) -> dict[str, Any] | None:
+    """The content of `metrics.json`, which a finished run has; None before."""
+    path = folder / METRICS
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def remove_run(folder: Path) -> None:
+    """Removes what an earlier training run left in `folder`; published versions stay."""
+    for name in _RUN_FILES:
+        (folder / name).unlink(missing_ok=True)
+    for below in (folder / TENSORBOARD, *folder.glob("fold-*")):
+        shutil.rmtree(below, ignore_errors=True)
+
+
+def _load_model(path: Path) -> "keras.Model":
+    import keras
+
+    # Imported for their registration with Keras, by which the file names their layers.
+    from ser_tf.layers import calibration, features  # noqa: F401
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise InputError(f"{path}: broken, Keras cannot load it ({line}).") from error
+    # Keras 3.10 warns at every call of a loaded model that its one input is not a list.
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)

@@ -1,0 +1,164 @@
+"""`python -m ser_tf.benchmark`: times parts of the project side by side in one run."""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ser_tf import cli
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+ROUNDS = 5
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the benchmark that the flags name."""
+    arguments = _parser().parse_args(argv)
+    cli.import_tensorflow()
+    results = pipeline(arguments)
+    if arguments.json:
+        sys.stdout.write(json.dumps(results, indent=2) + "\n")
+    else:
+        sys.stdout.write(_table(results))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser("benchmark", "Time parts of the project side by side.")
+    commands = parser.add_subparsers(dest="benchmark", required=True)
+    command = commands.add_parser(
+        "pipeline",
+        help="published features with librosa, one clip at a time, against the pipeline",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    cli.add_corpora(command, "the four that kagglehub can download")
+    command.add_argument("--clips", type=int, metavar="N", default=200, help="clips a round")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def pipeline(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows a second of the published features, three ways, in `ROUNDS` turns on the same clips.
+
+    Each turn times librosa on a tenth of the clips, then the pipeline's first pass over all
+    from the files (decode, resample, four copies, features; nothing cached), then an epoch of
+    shuffled batches over the cached features.
+    """
+    from ser_tf import corpora
+    from ser_tf.config import REAL_CORPORA
+
+    names = arguments.corpora or REAL_CORPORA
+    index = corpora.load(names, arguments.data_dir, arguments.cache_dir)
+    clips = index.sample(min(arguments.clips, len(index)), random_state=0).reset_index(drop=True)
+    ways = {
+        "librosa, clip by clip": _with_librosa,
+        "pipeline, first pass": _first_pass,
+        "pipeline, cached": _cached_pass(clips),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(ROUNDS + 1):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            rows = way(clips)
+            if number:  # the first turn warms up
+                rates[name].append(rows / (time.perf_counter() - began))
+    slowest = statistics.median(rates["librosa, clip by clip"])
+    return [
+        {
+            "way": name,
+            "rows_per_second": statistics.median(values),
+            "lowest": min(values),
+            "highest": max(values),
+            "times_librosa": statistics.median(values) / slowest,
+        }
+        for name, values in rates.items()
+    ]
+
+
+def published_rows(path: str | Path, rng: "np.random.Generator") -> "np.ndarray":
+    """The four rows of a clip as published, computed with librosa: float32 `(4, 2376)`."""
+    import librosa
+    import numpy as np
+    from librosa.effects import pitch_shift
+
+    waveform, rate_hz = librosa.load(path, duration=2.5, offset=0.6)
+
+    def with_noise(samples: "np.ndarray") -> "np.ndarray":
+        amplitude = 0.035 * rng.uniform() * np.max(samples)
+        return samples + amplitude * rng.standard_normal(len(samples))
+
+    raised = pitch_shift(waveform, sr=rate_hz, n_steps=0.7)
+    copies = (waveform, with_noise(waveform), raised, with_noise(raised))
+    rows = np.zeros((4, 2376), np.float32)
+    for row, samples in zip(rows, copies, strict=True):
+        parts = (
+            librosa.feature.zero_crossing_rate(samples)[0],
+            librosa.feature.rms(y=samples)[0],
+            librosa.feature.mfcc(y=samples, sr=rate_hz).T.ravel(),
+        )
+        joined = np.concatenate(parts)
+        row[: len(joined)] = joined
+    return rows
+
+
+def _with_librosa(clips: "pd.DataFrame") -> int:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    few = clips["path"][: max(1, len(clips) // 10)]
+    return sum(len(published_rows(path, rng)) for path in few)
+
+
+def _first_pass(clips: "pd.DataFrame") -> int:
+    with tempfile.TemporaryDirectory() as cache_dir:
+        return len(_features(clips, Path(cache_dir)))
+
+
+def _features(clips: "pd.DataFrame", cache_dir: Path) -> "np.ndarray":
+    from ser_tf import pipeline
+    from ser_tf.features import FEATURES
+
+    entry = FEATURES["published"]
+    decoded = pipeline.decode(clips, entry.rate_hz, cache_dir)
+    return pipeline.features(decoded, entry, entry.build(), "published", cache_dir)
+
+
+def _cached_pass(clips: "pd.DataFrame") -> Callable[["pd.DataFrame"], int]:
+    import numpy as np
+
+    from ser_tf import pipeline
+
+    with tempfile.TemporaryDirectory() as cache_dir:
+        features = _features(clips, Path(cache_dir))
+    labels = np.zeros(len(features), np.int64)
+
+    def one_epoch(_: "pd.DataFrame") -> int:
+        batches = pipeline.training_batches(
+            features, labels, batch_size=64, seed=0, epochs=range(10)
+        )
+        return sum(len(batch) for _, batch in batches)
+
+    return one_epoch
+
+
+def _table(results: Sequence[dict[str, Any]]) -> str:
+    lines = [f"{'':<24}{'rows/s':>10}{'lowest':>10}{'highest':>10}{'ratio':>8}"]
+    lines += [
+        f"{result['way']:<24}{result['rows_per_second']:>10.0f}{result['lowest']:>10.0f}"
+        f"{result['highest']:>10.0f}{result['times_librosa']:>8.1f}"
+        for result in results
+    ]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""`python -m ser_tf.evaluate`: scores a trained model on its own test clips or on a corpus."""
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ser_tf import artifacts, cli
+from ser_tf.errors import InputError
+
+if TYPE_CHECKING:
+    from ser_tf.data import Data
+
+_LOG = logging.getLogger(__name__)
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Scores as the flags say."""
+    parser = cli.parser("evaluate", "Score a trained model on its test clips or on whole corpora.")
+    cli.add_model_dir(parser)
+    cli.add_corpora(parser, "the model's own test clips")
+    parser.add_argument("--json", action="store_true", help="print all scores as JSON")
+    arguments = parser.parse_args(argv)
+    artifacts.load_config(arguments.model_dir)  # a wrong folder is named at once
+
+    cli.import_tensorflow()
+    from ser_tf import inference, metrics, report
+
+    artifact = artifacts.load(arguments.model_dir)
+    data = _clips(artifact, arguments)
+    scores = metrics.score(inference.predictions(artifact.model, data), artifact.classes)
+    sys.stdout.write(
+        json.dumps(scores, indent=2) + "\n" if arguments.json else report.of_scores(scores)
+    )
+    return 0
+
+
+def _clips(artifact: artifacts.Artifact, arguments: argparse.Namespace) -> "Data":
+    """The clips to score: all of the named corpora, else those the model was tested on."""
+    from ser_tf import data as datasets
+
+    front_end = artifact.model.get_layer("front_end")
+    config = artifact.config
+    if arguments.data_dir:
+        config = dataclasses.replace(config, data_dir=str(arguments.data_dir))
+    if not arguments.corpora:
+        data = datasets.load(config, front_end, arguments.cache_dir)
+        return datasets.split(data, config).of("test")
+    config = dataclasses.replace(
+        config,
+        corpora=tuple(arguments.corpora),
+        data_dir=arguments.data_dir and str(arguments.data_dir),
+        copies="none",
+    )
+    data = datasets.load(config, front_end, arguments.cache_dir)
+    known = data.rows["emotion"].isin(artifact.classes)
+    if not known.any():
+        raise InputError(
+            f"--corpora {' '.join(config.corpora)}: no clip of the model's classes "
+            f"({', '.join(artifact.classes)})."
+        )
+    if not known.all():
+        others = sorted(set(data.rows["emotion"][~known]))
+        _LOG.warning(
+            "%d clips are left out: the model does not know %s.", sum(~known), ", ".join(others)
+        )
+    return dataclasses.replace(data.only(known), classes=artifact.classes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""`python -m ser_tf.fit`: trains a model, scores it once on its test clips, and keeps both."""
+
+import argparse
+import dataclasses
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ser_tf import artifacts, cli, config
+from ser_tf.config import Config
+from ser_tf.errors import InputError
+
+_LOG = logging.getLogger(__name__)
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Trains as the flags say."""
+    from ser_tf import report
+
+    parser = _parser()
+    given = vars(parser.parse_args(argv))
+    try:
+        wanted, folder = _configuration(given)
+    except config.UsageError as error:
+        parser.error(str(error))
+    metrics = _finished(folder, given) or _run(wanted, folder, given)
+    sys.stdout.write(report.of_run(metrics, folder))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser("fit", "Train a speech emotion model and score it on unseen speakers.")
+    cli.add_corpora(parser, "the four that kagglehub can download")
+    config.add_flags(parser)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="model folder (default: saved_models/MODEL-CORPORA)",
+    )
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume", action="store_true", help="go on with the run that was cut off, with its flags"
+    )
+    again.add_argument(
+        "--overwrite", action="store_true", help="replace the model that is in the folder"
+    )
+    return parser
+
+
+def _configuration(given: Mapping[str, Any]) -> tuple[Config, Path]:
+    """The configuration and the model folder; a resumed run keeps the configuration it had."""
+    wanted = config.from_flags(given)
+    folder = given["output"] or Path("saved_models") / wanted.name
+    if not given["resume"] or not (folder / artifacts.CONFIG).is_file():
+        return wanted, folder
+    stored, _ = artifacts.load_config(folder)
+    for name in sorted(config.given_names(given) - {"data_dir"}):
+        had, asked = getattr(stored, name), getattr(wanted, name)
+        if had != asked:
+            raise InputError(
+                f"{config.flag(name)}: the run in {folder} has {had}, this command says {asked}; "
+                "--resume keeps a run's flags, --overwrite starts anew."
+            )
+    return dataclasses.replace(stored, data_dir=wanted.data_dir or stored.data_dir), folder
+
+
+def _finished(folder: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The metrics of the finished run that `--resume` finds in the folder; None: train.
+
+    Raises:
+        InputError: if the folder holds a run and neither --resume nor --overwrite is given.
+    """
+    metrics = artifacts.load_metrics(folder)
+    if given["resume"]:
+        return metrics
+    if (folder / artifacts.CONFIG).is_file() and not given["overwrite"]:
+        held = "a trained model" if metrics else "a run that was cut off"
+        raise InputError(
+            f"{folder}: holds {held}; --resume goes on with it, --overwrite replaces it."
+        )
+    return None
+
+
+def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Loads the data, then trains one model or one a fold."""
+    cli.import_tensorflow()
+    from ser_tf import data as datasets
+    from ser_tf import training
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        front_end = wanted.build_front_end()
+        data = datasets.load(wanted, front_end, given["cache_dir"])
+        if given["overwrite"]:
+            artifacts.remove_run(folder)
+        if not wanted.folds:
+            return training.train(wanted, data, front_end, folder)
+        artifacts.save_config(folder, wanted, data.classes)
+        return _cross_validate(wanted, folder, data, front_end)
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # only if nothing was written
+
+
+def _cross_validate(wanted: Config, folder: Path, data: Any, front_end: Any) -> dict[str, Any]:
+    """Trains the folds that are not done yet; their mean is the run's result."""
+    from ser_tf import training
+
+    results = []
+    for number in range(1, (wanted.folds or 0) + 1):
+        below = folder / f"fold-{number}"
+        _LOG.info("Fold %d of %d.", number, wanted.folds)
+        fold = dataclasses.replace(wanted, fold=number)
+        results.append(
+            artifacts.load_metrics(below) or training.train(fold, data, front_end, below)
+        )
+    metrics = training.mean_of_folds(results)
+    artifacts.save_metrics(folder, metrics)
+    return metrics
+
+
+if __name__ == "__main__":
+    sys.exit(main())

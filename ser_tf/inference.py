@@ -1,0 +1,118 @@
+"""Answers: on rows of a corpus for scoring, and on recordings for a person."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    import keras
+
+    from ser_tf.artifacts import Artifact
+    from ser_tf.data import Data
+
+BATCH = 64
+_COLUMNS = ["path", "copy", "corpus", "speaker", "emotion", "sex"]
+
+
+def logits(encoder: "keras.Model", features: np.ndarray) -> np.ndarray:
+    """The encoder's logits, float32 `(rows, classes)`, of features `(rows, frames, channels)`."""
+    return encoder.predict(features, batch_size=BATCH, verbose=0)
+
+
+def predictions(model: "keras.Model", data: "Data") -> pd.DataFrame:
+    """The model's answer on every row, by its encoder and calibration.
+
+    Returns:
+        Columns `path, copy, corpus, speaker, emotion, sex, predicted, unsure` and for each class
+        `p_<class>`: the table that `metrics.score` takes.
+    """
+    calibration = model.get_layer("calibration")
+    probabilities = np.asarray(calibration(logits(model.get_layer("encoder"), data.features)))
+    table = data.rows[_COLUMNS].reset_index(drop=True)
+    table["predicted"] = [data.classes[best] for best in probabilities.argmax(axis=1)]
+    table["unsure"] = probabilities.max(axis=1) < calibration.unsure_below
+    table[[f"p_{emotion}" for emotion in data.classes]] = probabilities
+    return table
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model hears in a recording.
+
+    Attributes:
+        emotion: the most probable class.
+        probability: its probability.
+        probabilities: of every class.
+        unsure: whether `probability` is below the model's threshold.
+    """
+
+    emotion: str
+    probability: float
+    probabilities: dict[str, float]
+    unsure: bool
+
+
+class Recogniser:
+    """Recognises the emotion in recordings with a trained model.
+
+    A recording of up to twice the length that the model's features span is heard as one clip, just
+    as in training and scoring. A longer one is heard in windows of that length that overlap by
+    half, and the answer is the mean of theirs.
+
+    Args:
+        artifact: a loaded model folder.
+    """
+
+    def __init__(self, artifact: "Artifact") -> None:
+        self.artifact = artifact
+        seconds = artifact.config.feature_entry.span_seconds
+        self.window_samples = round(seconds * artifact.rate_hz)
+
+    def answer(self, waveform: np.ndarray) -> Answer:
+        """The emotion of a recording: float32 `(samples,)` at the model's rate."""
+        if len(waveform) <= 2 * self.window_samples:
+            probabilities = self._probabilities(waveform[np.newaxis])[0]
+        else:
+            probabilities = self._of_windows(waveform)[1].mean(axis=0)
+        values = dict(zip(self.artifact.classes, probabilities.tolist(), strict=True))
+        emotion = max(values, key=values.__getitem__)
+        unsure = values[emotion] < self.artifact.calibration.unsure_below
+        return Answer(emotion, values[emotion], values, unsure)
+
+    def timeline(self, waveform: np.ndarray) -> pd.DataFrame:
+        """The emotions along a recording: float32 `(samples,)` at the model's rate.
+
+        Returns:
+            A row a window: `start_seconds, end_seconds, emotion, probability, unsure` and for
+            each class `p_<class>`.
+        """
+        starts, probabilities = self._of_windows(waveform)
+        ends = np.minimum(starts + self.window_samples, len(waveform))
+        classes = self.artifact.classes
+        best = probabilities.max(axis=1)
+        table = pd.DataFrame(
+            {
+                "start_seconds": starts / self.artifact.rate_hz,
+                "end_seconds": ends / self.artifact.rate_hz,
+                "emotion": [classes[number] for number in probabilities.argmax(axis=1)],
+                "probability": best,
+                "unsure": best < self.artifact.calibration.unsure_below,
+            }
+        )
+        table[[f"p_{emotion}" for emotion in classes]] = probabilities
+        return table
+
+    def _of_windows(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The first sample of every window and its probabilities; the last ends with the sound."""
+        last = max(0, len(waveform) - self.window_samples)
+        starts = np.append(np.arange(0, last, self.window_samples // 2), last)
+        windows = np.stack([waveform[start:][: self.window_samples] for start in starts])
+        return starts, self._probabilities(windows)
+
+    def _probabilities(self, waveforms: np.ndarray) -> np.ndarray:
+        batches = range(0, len(waveforms), BATCH)
+        return np.concatenate(
+            [np.asarray(self.artifact.model(waveforms[start:][:BATCH])) for start in batches]
+        )

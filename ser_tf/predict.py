@@ -1,0 +1,91 @@
+"""`python -m ser_tf.predict`: the emotion in recordings of any format."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser_tf import artifacts, audio, cli
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ser_tf.inference import Recogniser
+
+_LOG = logging.getLogger(__name__)
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Answers for every recording; 1 if one could not be read."""
+    arguments = _parser().parse_args(argv)
+    paths = audio.find(arguments.paths)
+    artifacts.load_config(arguments.model_dir)  # a wrong folder is named at once
+
+    cli.import_tensorflow()
+    from ser_tf.inference import Recogniser
+
+    recogniser = Recogniser(artifacts.load(arguments.model_dir))
+    failed = False
+    for path in paths:
+        try:
+            waveform = audio.load(path, recogniser.artifact.rate_hz)
+        except audio.AudioError as error:
+            _LOG.error("error: %s", error)
+            failed = True
+        else:
+            sys.stdout.write(_describe(path, waveform, recogniser, arguments) + "\n")
+            sys.stdout.flush()
+    return int(failed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser("predict", "Recognise the emotion in recordings of any audio format.")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="recording or folder of them")
+    cli.add_model_dir(parser)
+    parser.add_argument("--json", action="store_true", help="print a line of JSON a recording")
+    parser.add_argument(
+        "--timeline", action="store_true", help="also show how the emotion changes with time"
+    )
+    parser.add_argument(
+        "--plot-dir", type=Path, metavar="DIR", default=Path(), help="folder for timelines' plots"
+    )
+    return parser
+
+
+def _describe(
+    path: Path, waveform: "np.ndarray", recogniser: "Recogniser", arguments: argparse.Namespace
+) -> str:
+    """The answer on a recording, and its timeline if asked for: a line of JSON, or text."""
+    answer = recogniser.answer(waveform)
+    windows = recogniser.timeline(waveform) if arguments.timeline else None
+    if windows is not None:
+        from ser_tf import plots
+
+        artifact = recogniser.artifact
+        figure = plots.timeline(windows, artifact.classes, waveform, artifact.rate_hz)
+        plots.save(figure, arguments.plot_dir / f"{path.stem}-timeline.png")
+    if arguments.json:
+        line = {"path": str(path), **vars(answer)}
+        if windows is not None:
+            line["timeline"] = windows.to_dict("records")
+        return json.dumps(line)
+    lines = [f"{path}  {_in_words(answer.emotion, answer.probability, answer.unsure)}"]
+    if windows is not None:
+        lines += [
+            f"  {window['start_seconds']:6.1f} s to {window['end_seconds']:6.1f} s  "
+            f"{_in_words(window['emotion'], window['probability'], window['unsure'])}"
+            for window in windows.to_dict("records")
+        ]
+    return "\n".join(lines)
+
+
+def _in_words(emotion: str, probability: float, unsure: bool) -> str:
+    return f"{emotion:<8} {100 * probability:3.0f} %{'  unsure' if unsure else ''}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

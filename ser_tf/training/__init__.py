@@ -1,0 +1,5 @@
+"""The training run: data, model, epochs that survive a kill, calibration, scores."""
+
+from ser_tf.training.run import build_model, mean_of_folds, train
+
+__all__ = ["build_model", "mean_of_folds", "train"]

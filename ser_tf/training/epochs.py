@@ -1,0 +1,160 @@
+"""The epochs of a run, their journal and checkpoint: a killed run goes on as if it had not been."""
+
+import csv
+import json
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ser_tf import artifacts, files
+from ser_tf.errors import InputError
+
+
+class UAR(keras.metrics.Metric):
+    """Unweighted average recall of logits, over the classes present in the truth.
+
+    The progress bar's figure and the choice of the epoch; results come from `ser_tf.metrics`.
+    """
+
+    def __init__(self, classes: int, name: str = "uar", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.classes = classes
+        self.confusion = self.add_variable((classes, classes), "zeros", name="confusion")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts a batch; `sample_weight` (a class's weight) changes no recall."""
+        truth = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), self.classes)
+        predicted = keras.ops.one_hot(keras.ops.argmax(y_pred, axis=-1), self.classes)
+        self.confusion.assign_add(keras.ops.matmul(keras.ops.transpose(truth), predicted))
+
+    def result(self) -> Any:
+        """The mean recall so far, a scalar."""
+        counts = keras.ops.sum(self.confusion, axis=1)
+        recalls = keras.ops.diagonal(self.confusion) / keras.ops.maximum(counts, 1.0)
+        present = keras.ops.sum(keras.ops.cast(counts > 0, "float32"))
+        return keras.ops.sum(recalls) / keras.ops.maximum(present, 1.0)
+
+
+@dataclass
+class State:
+    """Where a training run stands.
+
+    Attributes:
+        history: a row an epoch, as in `history.csv`.
+        best: the encoder's variables after the best epoch.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are done."""
+        return len(self.history)
+
+    @property
+    def best_epoch(self) -> int:
+        """The number, from 1, of the (first) epoch of the best validation UAR.
+
+        Without validation clips, the last epoch.
+        """
+        scores = [row["val_uar"] for row in self.history if "val_uar" in row]
+        return int(np.argmax(scores)) + 1 if scores else self.epochs
+
+    def exhausted(self, patience: int | None) -> bool:
+        """Whether the last `patience` epochs brought no better validation UAR."""
+        return patience is not None and self.epochs - self.best_epoch >= patience
+
+
+class Journal(keras.callbacks.Callback):
+    """Keeps `history.csv` and the checkpoint, and stops the run when patience is at an end."""
+
+    def __init__(self, folder: Path, state: State, patience: int | None) -> None:
+        super().__init__()
+        self.folder = folder
+        self.state = state
+        self.patience = patience
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Lets `history.csv` say what the checkpoint says, should a kill have come between."""
+        (self.folder / artifacts.HISTORY).unlink(missing_ok=True)
+        for row in self.state.history:
+            self._write_line(row)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Starts the epoch's clock."""
+        self.began_seconds = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Notes the epoch, keeps the checkpoint, and looks at the patience."""
+        seconds = round(time.perf_counter() - self.began_seconds, 3)
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        row = {"epoch": epoch + 1, **values, "seconds": seconds}
+        self.state.history.append(row)
+        if self.state.best_epoch == self.state.epochs:
+            self.state.best = _values(self.model.variables)
+        save_checkpoint(self.folder, self.model, self.state)
+        self._write_line(row)
+        self.model.stop_training = self.state.exhausted(self.patience)
+
+    def _write_line(self, row: Mapping[str, float]) -> None:
+        path = self.folder / artifacts.HISTORY
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, row.keys())
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def save_checkpoint(folder: Path, model: keras.Model, state: State) -> None:
+    """Writes all that the rest of the run depends on into one file."""
+    groups = {
+        "model": _values(model.variables),
+        "optimizer": _values(model.optimizer.variables),
+        "best": state.best,
+    }
+    arrays: dict[str, Any] = {
+        f"{group}_{number}": value
+        for group, values in groups.items()
+        for number, value in enumerate(values)
+    }
+    with files.replacing(folder / artifacts.CHECKPOINT) as temporary:
+        np.savez(temporary, **arrays, history=np.asarray(json.dumps(state.history)))
+
+
+def restore_checkpoint(folder: Path, model: keras.Model) -> State:
+    """Sets the compiled `model` and its optimizer to the checkpoint; a fresh state without one.
+
+    Raises:
+        InputError: if the checkpoint is broken or of another model.
+    """
+    path = folder / artifacts.CHECKPOINT
+    if not path.is_file():
+        return State()
+    model.optimizer.build(model.trainable_variables)
+    try:
+        with np.load(path) as stored:
+            _assign(model.variables, stored, "model")
+            _assign(model.optimizer.variables, stored, "optimizer")
+            best = [stored[f"best_{number}"] for number in range(len(model.variables))]
+            return State(json.loads(str(stored["history"])), best)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: no checkpoint of this model ({error}); --overwrite starts anew."
+        ) from error
+
+
+def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
+    return [np.array(variable) for variable in variables]
+
+
+def _assign(variables: list[keras.Variable], stored: Mapping[str, np.ndarray], group: str) -> None:
+    for number, variable in enumerate(variables):
+        variable.assign(stored[f"{group}_{number}"])

@@ -1,0 +1,264 @@
+"""A training run from configuration to model folder."""
+
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from ser_tf import (
+    __version__,
+    artifacts,
+    files,
+    inference,
+    metrics,
+    pipeline,
+    plots,
+    progress,
+    report,
+    splits,
+)
+from ser_tf import data as datasets
+from ser_tf.augment import AUGMENTATIONS
+from ser_tf.config import Config
+from ser_tf.data import Data
+from ser_tf.layers.calibration import Calibration
+from ser_tf.training.epochs import UAR, Journal, State, restore_checkpoint
+
+_LOG = logging.getLogger(__name__)
+_PACKAGES = ("tensorflow", "keras", "keras-lmu", "librosa", "numpy", "scikit-learn")
+
+_MEANS = ("accuracy", "uar", "uar_masked", "macro_f1", "ece")
+_COUNTS = ("n_clips", "n_speakers")
+
+
+def train(config: Config, data: Data, front_end: keras.Layer, folder: Path) -> dict[str, Any]:
+    """Trains a model and fills its folder; goes on where an earlier run of it was cut off.
+
+    The test clips are scored once, at the end, by the model of the best validation epoch.
+
+    Args:
+        config: how to train what.
+        data: all clips of the configuration's corpora, not yet split.
+        front_end: the layers that made the features.
+        folder: the model folder to be.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        InputError: if the split cannot be made or the checkpoint is of another model.
+    """
+    keras.utils.set_random_seed(config.seed)
+    if tf.config.list_physical_devices("GPU"):
+        # On CPUs the operators are deterministic, and maps that read files would lose their
+        # parallelism.
+        tf.config.experimental.enable_op_determinism()
+    data = datasets.split(data, config)
+    artifacts.save_config(folder, config, data.classes)
+    with _strategy().scope():
+        model = build_model(config, front_end, data.of("train"))
+        state = _run_epochs(config, folder, model.get_layer("encoder"), front_end, data)
+    return _finish(config, folder, model, data, state)
+
+
+def build_model(config: Config, front_end: keras.Layer, data: Data) -> keras.Model:
+    """The model from waveform to probabilities, its weights new but for the normalisation.
+
+    Args:
+        config: names the encoder.
+        front_end: the feature layers, built by the configuration's entry.
+        data: the training clips, whose mean and variance the normalisation takes.
+
+    Returns:
+        A model of the layers `front_end`, `encoder` (normalisation and network; features ->
+        logits) and `calibration`.
+    """
+    entry = config.feature_entry
+    normalisation = keras.layers.Normalization(entry.normalised_axes, name="normalisation")
+    normalisation.adapt(data.features)
+    inputs = keras.Input(entry.shape, name="features")
+    network = config.build_network(len(data.classes))
+    encoder = keras.Model(inputs, network(normalisation(inputs)), name="encoder")
+    waveform = keras.Input((None,), name="waveform")
+    probabilities = Calibration(name="calibration")(encoder(front_end(waveform)))
+    return keras.Model(waveform, probabilities, name=config.model)
+
+
+def _strategy() -> tf.distribute.Strategy:
+    """Every GPU side by side where there are several, else what TensorFlow does by default."""
+    several = len(tf.config.list_logical_devices("GPU")) > 1
+    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+
+
+def _run_epochs(
+    config: Config, folder: Path, encoder: keras.Model, front_end: keras.Layer, data: Data
+) -> State:
+    """Trains the encoder through the epochs that are left; leaves it as after the best one."""
+    training = data.of("train")
+    steps = -(-len(training.rows) // config.batch_size)
+    # A twin of the same weights: what is saved shall not carry optimizer and metrics along.
+    trainer = keras.Model(encoder.inputs, encoder.outputs, name="trainer")
+    trainer.compile(
+        keras.optimizers.Adam(_learning_rate(config, steps), epsilon=config.epsilon),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy", UAR(len(data.classes))],
+    )
+    state = restore_checkpoint(folder, trainer)
+    if state.epochs:
+        _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.epochs)
+    if state.epochs < config.epochs and not state.exhausted(config.patience):
+        try:
+            trainer.fit(
+                _training_batches(config, training, front_end, range(state.epochs, config.epochs)),
+                steps_per_epoch=steps,
+                initial_epoch=state.epochs,
+                epochs=config.epochs,
+                shuffle=False,  # the batches are
+                verbose=1 if progress.is_watched() else 2,
+                validation_data=_validation_batches(data) if config.validation else None,
+                class_weight=_class_weights(training) if config.class_weights else None,
+                callbacks=[
+                    Journal(folder, state, config.patience),
+                    keras.callbacks.TensorBoard(folder / artifacts.TENSORBOARD, write_graph=False),
+                ],
+            )
+        except KeyboardInterrupt:
+            done = f"after epoch {state.epochs} of {config.epochs}"
+            _LOG.warning("Stopped %s; the same command with --resume goes on from there.", done)
+            raise
+    for variable, value in zip(trainer.variables, state.best, strict=True):
+        variable.assign(value)
+    return state
+
+
+def _learning_rate(config: Config, steps: int) -> Any:
+    if config.schedule == "constant":
+        return config.learning_rate
+    return keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
+
+
+def _training_batches(
+    config: Config, training: Data, front_end: keras.Layer, epochs: range
+) -> tf.data.Dataset:
+    entries = [AUGMENTATIONS[name] for name in config.augment]
+    rate_hz = config.feature_entry.rate_hz
+    layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
+    for entry in entries:
+        layers[entry.domain].append(entry.build(rate_hz))
+    augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
+    if layers["waveform"]:
+        waveforms = training.rows["waveform"].tolist()
+        augmented_clip = pipeline.augmented_clips(waveforms, layers["waveform"], front_end)
+    return pipeline.training_batches(
+        training.features,
+        training.labels,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        epochs=epochs,
+        feature_layers=layers["features"],
+        augmented_clip=augmented_clip,
+    )
+
+
+def _validation_batches(data: Data) -> tf.data.Dataset:
+    validation = data.of("validation")
+    pairs = (validation.features, validation.labels)
+    return tf.data.Dataset.from_tensor_slices(pairs).batch(inference.BATCH)
+
+
+def _class_weights(training: Data) -> dict[int, float]:
+    """Inverse to the class's share, 1 on average; a class without clips weighs nothing."""
+    counts = np.bincount(training.labels, minlength=len(training.classes))
+    present = np.count_nonzero(counts)
+    return {
+        number: float(counts.sum() / (present * count)) if count else 0.0
+        for number, count in enumerate(counts)
+    }
+
+
+def _finish(
+    config: Config, folder: Path, model: keras.Model, data: Data, state: State
+) -> dict[str, Any]:
+    """Calibrates, scores every part once and writes the folder; `metrics.json` comes last."""
+    if config.validation:
+        _calibrate(model, data.of("validation"))
+    tables = {
+        part: inference.predictions(model, data.of(part))
+        for part in splits.PARTS
+        if part != "validation" or config.validation
+    }
+    with files.replacing(folder / artifacts.MODEL) as temporary:
+        model.save(temporary)
+    with files.replacing(folder / artifacts.PREDICTIONS) as temporary:
+        tables["test"].drop(columns="sex").to_csv(temporary, index=False)
+    scores = {part: metrics.score(table, data.classes) for part, table in tables.items()}
+    content = {**_header(config, model, data.classes), **scores}
+    _draw(folder, state, content)
+    artifacts.save_metrics(folder, content)
+    (folder / artifacts.CHECKPOINT).unlink(missing_ok=True)
+    return content
+
+
+def _calibrate(model: keras.Model, validation: Data) -> None:
+    """Sets temperature and threshold of `unsure` by the validation clips."""
+    calibration = model.get_layer("calibration")
+    logits = inference.logits(model.get_layer("encoder"), validation.features)
+    temperature = metrics.fit_temperature(logits, validation.labels)
+    calibration.set(temperature, 0.0)
+    threshold = metrics.unsure_threshold(np.asarray(calibration(logits)), validation.labels)
+    calibration.set(temperature, threshold)
+
+
+def mean_of_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The metrics of a cross-validation: the mean over the folds of every part's figures.
+
+    Args:
+        results: the content of each fold's `metrics.json`.
+
+    Returns:
+        The folds' common header, `folds`, and for each part the means, the numbers of clips and
+        speakers over all folds, and `uar_per_fold`.
+    """
+    first = results[0]
+    summary = {name: value for name, value in first.items() if name not in splits.PARTS}
+    summary["folds"] = len(results)
+    for part in (part for part in splits.PARTS if part in first):
+        scores = [result[part] for result in results]
+        means = {name: float(np.mean([score[name] for score in scores])) for name in _MEANS}
+        counts = {name: sum(score[name] for score in scores) for name in _COUNTS}
+        summary[part] = {**means, **counts, "uar_per_fold": [score["uar"] for score in scores]}
+    return summary
+
+
+def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dict[str, Any]:
+    weights = model.get_layer("encoder").trainable_weights
+    return {
+        "split": config.split,
+        "split_seed": config.split_seed,
+        "seed": config.seed,
+        "model": config.model,
+        "corpora": list(config.corpora),
+        "parameters": sum(int(np.prod(weight.shape)) for weight in weights),
+        "classes": list(classes),
+        "versions": {
+            "ser_tf": __version__,
+            "python": platform.python_version(),
+            **{package: version(package) for package in _PACKAGES},
+        },
+        "leaky": splits.leaky(config.split),
+    }
+
+
+def _draw(folder: Path, state: State, metrics: dict[str, Any]) -> None:
+    history = pd.DataFrame(state.history)
+    plots.save(plots.learning_curves(history, state.best_epoch), folder / artifacts.CURVES)
+    test, classes = metrics["test"], metrics["classes"]
+    title = f"{report.title(metrics)}: test UAR {100 * test['uar']:.1f} %"
+    plots.save(plots.confusion(test["confusion"], classes, title), folder / artifacts.CONFUSION)

@@ -1,0 +1,265 @@
+"""The commands as a user meets them: answers, and one line for everything that goes wrong."""
+
+import itertools
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_tf import artifacts, audio, cli, evaluate, export, fit, predict
+from ser_tf.inference import Recogniser
+
+RATE_HZ = 16_000
+
+
+@pytest.fixture(scope="module")
+def model_dir(small_dir, cache_dir, tmp_path_factory) -> Path:
+    """A model of seven classes: the training clips lack surprise."""
+    data = tmp_path_factory.mktemp("data")
+    for path in small_dir.glob("*.wav"):
+        if "surprise" not in path.name:
+            shutil.copy(path, data)
+    folder = tmp_path_factory.mktemp("models") / "m"
+    flags = ["--corpora", "demo", "--data-dir", str(data), "--cache-dir", str(cache_dir)]
+    quick = ["--model", "cnn1", "--epochs", "3", "--batch-size", "8", "--output", str(folder)]
+    assert fit.main([*flags, *quick]) == 0
+    return folder
+
+
+@pytest.fixture
+def clip(small_dir) -> Path:
+    return small_dir / "demo-01_happy_s1_t1.wav"
+
+
+def one_error_line(capsys: pytest.CaptureFixture) -> str:
+    lines = capsys.readouterr().err.strip().splitlines()
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 1, lines
+    return errors[0]
+
+
+def test_predict_answers_a_line_of_json_a_recording(model_dir, clip, tmp_path, capsys):
+    shutil.copy(clip, tmp_path / "a.wav")
+    samples, rate_hz = soundfile.read(clip)
+    soundfile.write(tmp_path / "b.flac", samples, rate_hz)
+    assert predict.main([str(tmp_path), "--model-dir", str(model_dir), "--json"]) == 0
+    wav, flac = map(json.loads, capsys.readouterr().out.splitlines())
+    assert list(wav) == ["path", "emotion", "probability", "probabilities", "unsure"]
+    assert wav["path"] == str(tmp_path / "a.wav")
+    assert wav["probabilities"] == flac["probabilities"]  # both hold the same 16-bit samples
+    assert sum(wav["probabilities"].values()) == pytest.approx(1, abs=1e-6)  # float32
+    assert wav["probability"] == max(wav["probabilities"].values())
+
+
+def test_predict_names_a_bad_file_and_answers_the_others(model_dir, clip, tmp_path, capsys):
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF")
+    assert predict.main([str(bad), str(clip), "--model-dir", str(model_dir)]) == 1
+    captured = capsys.readouterr()
+    assert str(bad) in captured.err
+    assert str(clip) in captured.out
+
+
+def test_predict_says_what_a_path_is_not(model_dir, tmp_path, capsys):
+    assert predict.main([str(tmp_path / "none.wav"), "--model-dir", str(model_dir)]) == 1
+    assert "none.wav: no such file or folder" in one_error_line(capsys)
+
+
+def test_a_clip_is_heard_whole_and_a_long_recording_in_windows(model_dir):
+    recogniser = Recogniser(artifacts.load(model_dir))
+    rng = np.random.default_rng(0)
+    sound = (0.1 * rng.standard_normal(10 * RATE_HZ)).astype(np.float32)
+    model = recogniser.artifact.model
+
+    clip = sound[: 8 * RATE_HZ]
+    whole = np.asarray(model(clip[np.newaxis]))[0]
+    assert list(recogniser.answer(clip).probabilities.values()) == whole.tolist()
+
+    windows = [sound[start * RATE_HZ :][: 4 * RATE_HZ] for start in (0, 2, 4, 6)]
+    mean = np.asarray(model(np.stack(windows))).mean(axis=0)
+    found = list(recogniser.answer(sound).probabilities.values())
+    np.testing.assert_allclose(found, mean, atol=1e-6)  # float32 sums in another order
+
+
+def test_the_timeline_covers_a_recording_in_text_json_and_picture(
+    model_dir, clip, tmp_path, capsys
+):
+    samples, rate_hz = soundfile.read(clip)
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, np.tile(samples, 5), rate_hz)
+    seconds = 5 * len(samples) / rate_hz
+    flags = [str(path), "--model-dir", str(model_dir), "--timeline", "--plot-dir", str(tmp_path)]
+    assert predict.main([*flags, "--json"]) == 0
+    timeline = json.loads(capsys.readouterr().out)["timeline"]
+    assert timeline[0]["start_seconds"] == 0
+    assert timeline[-1]["end_seconds"] == pytest.approx(seconds, abs=1 / rate_hz)
+    assert all(a["end_seconds"] > b["start_seconds"] for a, b in itertools.pairwise(timeline))
+    assert (tmp_path / "talk-timeline.png").read_bytes().startswith(b"\x89PNG")
+    assert predict.main(flags) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(timeline)
+
+
+def test_evaluate_leaves_out_and_counts_classes_the_model_lacks(
+    model_dir, small_dir, cache_dir, capsys
+):
+    flags = ["--model-dir", str(model_dir), "--cache-dir", str(cache_dir)]
+    assert evaluate.main([*flags, "--corpora", "demo", "--data-dir", str(small_dir), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert "6 clips are left out: the model does not know surprise" in captured.err
+    assert json.loads(captured.out)["n_clips"] == 42
+
+
+def test_evaluate_prints_a_table(model_dir, cache_dir, capsys):
+    assert evaluate.main(["--model-dir", str(model_dir), "--cache-dir", str(cache_dir)]) == 0
+    output = capsys.readouterr().out
+    assert "synthetic" in output
+    assert "recall" in output
+
+
+def broken_model(model_dir: Path, folder: Path, name: str, content: bytes | None) -> Path:
+    copy = folder / "copy"
+    shutil.copytree(model_dir, copy)
+    if content is None:
+        (copy / name).unlink()
+    else:
+        (copy / name).write_bytes(content)
+    return copy
+
+
+@pytest.mark.parametrize("command", [evaluate.main, export.main])
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("config.json", None, "lacks config.json"),
+        ("config.json", b"{", "config.json: broken"),
+        ("config.json", b'{"format": 99}', "update ser_tf"),
+        ("config.json", b'{"format": 1, "classes": []}', "config.json: broken"),
+        ("model.keras", None, "lacks model.keras"),
+        ("model.keras", b"PK", "model.keras: broken"),
+    ],
+)
+def test_an_incomplete_or_newer_model_folder_is_named(
+    command, name, content, reason, model_dir, tmp_path, capsys
+):
+    copy = broken_model(model_dir, tmp_path, name, content)
+    assert command(["--model-dir", str(copy)]) == 1
+    assert reason in one_error_line(capsys)
+
+
+def test_a_missing_model_folder_is_named(tmp_path, capsys):
+    assert export.main(["--model-dir", str(tmp_path / "none")]) == 1
+    assert "none: no such model folder" in one_error_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("keep", "reason"),
+    [
+        (lambda name: "happy" in name, "1 emotion"),
+        (lambda name: name.startswith("demo-01"), "no clips are left"),
+        (lambda name: False, "--data-dir"),
+    ],
+    ids=["one emotion", "one speaker", "no clips"],
+)
+def test_fit_says_why_data_cannot_be_trained_on(
+    keep, reason, small_dir, cache_dir, tmp_path, capsys
+):
+    data = tmp_path / "data"
+    data.mkdir()
+    for path in small_dir.glob("*.wav"):
+        if keep(path.name):
+            shutil.copy(path, data)
+    flags = ["--corpora", "demo", "--data-dir", str(data), "--cache-dir", str(cache_dir)]
+    assert fit.main([*flags, "--output", str(tmp_path / "m")]) == 1
+    assert reason in one_error_line(capsys)
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (["--folds", "7"], "--folds 7: there are 6 speakers"),
+        (["--test-speakers", "demo-77"], "choose from demo-01"),
+        (["--feature-options", "n_mfcc=99"], "n_mfcc"),
+        (["--data-dir", "nowhere"], "no such folder"),
+    ],
+)
+def test_fit_names_the_flag_that_cannot_be_followed(
+    flags, reason, small_dir, cache_dir, tmp_path, capsys
+):
+    common = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+    assert fit.main([*common, "--output", str(tmp_path / "m"), *flags]) == 1
+    assert reason in one_error_line(capsys)
+
+
+def test_fit_trains_on_past_a_corrupt_clip(small_dir, cache_dir, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(small_dir, data)
+    (data / "demo-03_fear_s1_t1.wav").write_bytes(b"RIFF")
+    flags = ["--corpora", "demo", "--data-dir", str(data), "--cache-dir", str(cache_dir)]
+    quick = ["--model", "cnn1", "--epochs", "1", "--output", str(tmp_path / "m")]
+    assert fit.main([*flags, *quick]) == 0
+    assert "left out" in capsys.readouterr().err
+    metrics = artifacts.load_metrics(tmp_path / "m")
+    assert sum(metrics[part]["n_clips"] for part in ("train", "validation", "test")) == 47
+
+
+def test_an_output_that_is_a_file_is_named(small_dir, cache_dir, tmp_path, capsys):
+    (tmp_path / "m").touch()
+    flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+    assert fit.main([*flags, "--output", str(tmp_path / "m")]) == 1
+    assert f"{tmp_path / 'm'}: " in one_error_line(capsys)
+
+
+def test_a_full_disk_is_one_line_and_the_checkpoint_stays(
+    small_dir, cache_dir, tmp_path, monkeypatch, capsys
+):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", str(tmp_path / "m" / "predictions.csv"))
+
+    flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+    flags += ["--model", "cnn1", "--epochs", "1", "--output", str(tmp_path / "m")]
+    with monkeypatch.context() as patch:
+        patch.setattr("pandas.DataFrame.to_csv", full)
+        assert fit.main(flags) == 1
+    assert one_error_line(capsys).endswith("predictions.csv: No space left on device.")
+    assert (tmp_path / "m" / "checkpoint.npz").is_file()
+    assert fit.main([*flags, "--resume"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (audio.AudioError("a.wav: broken."), 1),
+        (OSError(13, "Permission denied", "models"), 1),
+        (KeyboardInterrupt(), 130),
+        (None, 0),
+    ],
+)
+def test_commands_turn_failures_into_a_line_and_an_exit_code(failure, code, capsys):
+    @cli.command
+    def main(argv=None):
+        if failure:
+            raise failure
+        return 0
+
+    assert main([]) == code
+    if failure:
+        assert one_error_line(capsys)
+
+
+def test_a_reader_that_goes_away_is_no_error_to_report(capfd):
+    @cli.command
+    def main(argv=None):
+        raise BrokenPipeError
+
+    kept = os.dup(1)
+    try:
+        assert main([]) == 1
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,376 @@
+import io
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from ser_tf import artifacts, audio, export, serving
+from ser_tf.errors import InputError
+from ser_tf.layers.calibration import Calibration
+
+# Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+RATE_HZ = 8000
+CLASSES = ("neutral", "happy", "sad")
+FRAMES, FRAME_SAMPLES = 6, 400
+
+# The operators a published model may be made of, beside those of its own network. All belong to
+# the TensorFlow that every server runs: nothing that calls Python or needs a library of its own.
+FLOW = """Const DisableCopyOnRead Identity NoOp Placeholder StatefulPartitionedCall StatelessCase
+    StatelessIf StatelessWhile TensorListFromTensor TensorListGetItem TensorListReserve
+    TensorListSetItem TensorListStack"""
+SAVING = """AssignVariableOp MergeV2Checkpoints ReadVariableOp RestoreV2 SaveV2 Select
+    ShardedFilename StaticRegexFullMatch VarHandleOp VarIsInitializedOp"""
+TEXT = "AsString DecodeRaw ReduceJoin StringJoin StringLength Substr"
+NUMBERS = """Abs Add AddV2 All Any ArgMax ArgMin Bitcast Cast Ceil Equal Erfc FloorDiv FloorMod
+    Greater IRFFT IsFinite Less LessEqual LogicalAnd LogicalNot LogicalOr Max Maximum Mean Minimum
+    Mul Neg NotEqual RFFT RealDiv Round Sub Sum TopKV2"""
+SHAPES = """ConcatV2 EnsureShape Fill GatherV2 Pack Range Reshape SelectV2 Shape StridedSlice Tile
+    Unpack"""
+TOY = "BiasAdd MatMul Pad Softmax"
+ALLOWED = frozenset(" ".join((FLOW, SAVING, TEXT, NUMBERS, SHAPES, TOY)).split())
+
+
+class ToyFrontEnd(keras.layers.Layer):
+    """The clip's first samples as frames, and its length: what comes out depends on both."""
+
+    def call(self, inputs):
+        samples = FRAMES * FRAME_SAMPLES
+        padded = keras.ops.pad(inputs, [[0, 0], [0, samples]])[:, :samples]
+        frames = keras.ops.reshape(padded, (-1, FRAMES, FRAME_SAMPLES))
+        return frames + keras.ops.cast(keras.ops.shape(inputs)[1], "float32") / RATE_HZ
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], FRAMES, FRAME_SAMPLES)
+
+
+def toy_model():
+    keras.utils.set_random_seed(0)
+    encoder = keras.Sequential(
+        [
+            keras.Input((FRAMES, FRAME_SAMPLES)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(len(CLASSES), bias_initializer="random_normal"),
+        ],
+        name="encoder",
+    )
+    calibration = Calibration(name="calibration")
+    calibration.set(temperature=0.5, unsure_below=0.6)
+    waveform = keras.Input((None,), name="waveform")
+    features = ToyFrontEnd(name="front_end")(waveform)
+    return keras.Model(waveform, calibration(encoder(features)))
+
+
+def noise(samples, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, samples).astype(np.float32)
+
+
+def wav(waveform, subtype="FLOAT", rate_hz=RATE_HZ):
+    file = io.BytesIO()
+    soundfile.write(file, waveform, rate_hz, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
+def answer_files(signatures, *contents):
+    answers = signatures["serving_default"](wav_bytes=tf.constant(contents, tf.string))
+    return {name: tensor.numpy() for name, tensor in answers.items()}
+
+
+def words(tensor):
+    return np.asarray(tensor).astype(str).tolist()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return toy_model()
+
+
+@pytest.fixture(scope="module")
+def published(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    return serving.publish(model, CLASSES, RATE_HZ, folder, waveforms=[noise(999, seed=7)])
+
+
+@pytest.fixture(scope="module")
+def signatures(published):
+    return tf.saved_model.load(str(published)).signatures
+
+
+# 1e-5 below: the sums of one network in float32, taken in another order.
+
+
+@pytest.mark.parametrize("samples", [1, 399, 2400, 20000])
+def test_a_waveform_and_its_wav_are_answered_as_by_the_keras_model(model, signatures, samples):
+    clip = noise(samples)
+    expected = model(clip[np.newaxis])
+    waveform = signatures["waveform"](waveform=clip[np.newaxis])
+    np.testing.assert_allclose(waveform["probabilities"], expected, atol=1e-5)
+    np.testing.assert_allclose(
+        answer_files(signatures, wav(clip))["probabilities"], expected, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "DOUBLE"])
+def test_a_wav_of_any_format_is_answered_as_its_samples_are(model, signatures, subtype):
+    content = wav(noise(3000), subtype)
+    samples, _ = soundfile.read(io.BytesIO(content), dtype="float32")
+    answers = answer_files(signatures, content)
+    np.testing.assert_allclose(answers["probabilities"], model(samples[np.newaxis]), atol=1e-5)
+
+
+@pytest.mark.parametrize("rate_hz", [4000, 11025, 16000, 44100, 192000])
+def test_a_wav_of_another_rate_is_answered_as_the_file_resampled_outside(
+    model, signatures, rate_hz
+):
+    seconds = np.arange(rate_hz) / rate_hz
+    clip = 0.5 * np.sin(2 * np.pi * 440 * seconds) * np.hanning(rate_hz)
+    heard = audio.resample(clip.astype(np.float32), rate_hz, RATE_HZ)
+    # 1e-3: the two filters differ by less than 60 dB below the tone.
+    np.testing.assert_allclose(
+        answer_files(signatures, wav(clip, rate_hz=rate_hz))["probabilities"],
+        model(heard[np.newaxis]),
+        atol=1e-3,
+    )
+
+
+def test_waveforms_of_one_batch_are_answered_as_alone(model, signatures):
+    clips = np.stack([noise(5000, seed) for seed in range(4)])
+    answers = signatures["waveform"](waveform=clips)
+    alone = np.concatenate([model(clip[np.newaxis]) for clip in clips])
+    np.testing.assert_allclose(answers["probabilities"], alone, atol=1e-5)
+
+
+def test_label_probability_and_unsure_follow_from_the_probabilities(model, signatures):
+    clips = np.stack([noise(5000, seed) for seed in range(40)])
+    answers = signatures["waveform"](waveform=clips)
+    probabilities = model(clips).numpy()
+    assert words(answers["label"]) == [CLASSES[i] for i in probabilities.argmax(axis=1)]
+    np.testing.assert_allclose(answers["probability"], probabilities.max(axis=1), atol=1e-5)
+    unsure = answers["unsure"].numpy()
+    np.testing.assert_array_equal(unsure, answers["probability"].numpy() < 0.6)
+    assert 0 < unsure.sum() < len(clips)
+    assert words(answers["classes"]) == [list(CLASSES)] * len(clips)
+
+
+def test_every_input_and_output_is_named_and_shaped(published):
+    outputs = {
+        "classes": "string [?, 3]",
+        "label": "string [?]",
+        "probabilities": "float32 [?, 3]",
+        "probability": "float32 [?]",
+        "unsure": "bool [?]",
+    }
+    assert serving.describe(published) == {
+        "serving_default": ({"wav_bytes": "string [?]"}, outputs | {"error": "string [?]"}),
+        "waveform": ({"waveform": "float32 [?, ?]"}, outputs),
+    }
+
+
+def test_bad_clips_have_errors_and_good_ones_in_their_batch_their_answers(signatures):
+    good = [wav(noise(samples, samples)) for samples in (1, 2400, 30000)]
+    bad = {
+        b"": "not a RIFF/WAVE file",
+        wav(noise(100))[:60]: "no data chunk",
+        wav(noise(0)): "no samples",
+        wav(noise(100), "ULAW"): "format 7 (mu-law) is not PCM or float",
+        wav(noise(100), rate_hz=3999): "sample rate 3999 Hz is not from 4000 to 192000 Hz",
+        wav(noise(100), rate_hz=192001): "sample rate 192001 Hz is not from 4000 to 192000 Hz",
+    }
+    batch = [good[0], *bad, good[1], good[2]]
+    answers = answer_files(signatures, *batch)
+    places = [0, len(batch) - 2, len(batch) - 1]
+    for place, content in zip(places, good, strict=True):
+        alone = answer_files(signatures, content)
+        for name, values in answers.items():
+            if name in {"probability", "probabilities"}:
+                # 1e-6: a product over more rows may be summed in another order.
+                np.testing.assert_allclose(values[place], alone[name][0], atol=1e-6)
+            else:
+                np.testing.assert_array_equal(values[place], alone[name][0])
+        assert answers["error"][place] == b""
+    rows = slice(1, 1 + len(bad))
+    assert words(answers["error"][rows]) == list(bad.values())
+    assert words(answers["label"][rows]) == [""] * len(bad)
+    assert answers["unsure"][rows].all()
+    assert not answers["probability"][rows].any()
+    assert not answers["probabilities"][rows].any()
+
+
+def test_hostile_bytes_never_fail_a_batch(signatures):
+    rng = np.random.default_rng(0)
+    good = wav(noise(500), "PCM_16")
+    contents = [good]
+    for _ in range(300):
+        mutant = bytearray(good)
+        for _ in range(rng.integers(1, 5)):
+            mutant[rng.integers(0, 60)] = rng.integers(0, 256)
+        contents.append(bytes(mutant[: rng.integers(0, len(mutant) + 1)]))
+    answers = answer_files(signatures, *contents)
+    assert np.isfinite(answers["probabilities"]).all()
+    failed = answers["error"] != b""
+    assert not failed[0]
+    assert failed.sum() > 50
+    # 1e-6: the rounding of three float32 probabilities.
+    np.testing.assert_allclose(answers["probabilities"].sum(axis=1), ~failed, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_waveform_that_is_no_number_has_no_label_and_its_neighbour_its_answer(signatures, bad):
+    clips = np.stack([noise(3000), noise(3000)])
+    clips[0, 7] = bad
+    answers = signatures["waveform"](waveform=clips)
+    alone = signatures["waveform"](waveform=clips[1:])
+    assert words(answers["label"]) == ["", *words(alone["label"])]
+    assert answers["unsure"].numpy()[0]
+    assert not answers["probabilities"].numpy()[0].any()
+    np.testing.assert_allclose(answers["probabilities"][1:], alone["probabilities"], atol=1e-6)
+
+
+def test_an_empty_batch_has_an_empty_answer(signatures):
+    assert answer_files(signatures)["probabilities"].shape == (0, 3)
+
+
+def test_only_core_operators_are_published(published):
+    saved = saved_model_pb2.SavedModel.FromString((published / "saved_model.pb").read_bytes())
+    graph = saved.meta_graphs[0].graph_def
+    used = {node.op for node in graph.node}
+    used |= {node.op for function in graph.library.function for node in function.node_def}
+    assert not used - ALLOWED
+
+
+SERVE = """
+import sys
+for name in ("keras", "keras_lmu", "ser_tf", "librosa", "soundfile"):
+    sys.modules[name] = None
+import numpy as np, tensorflow as tf
+folder, content, answers = sys.argv[1:]
+serve = tf.saved_model.load(folder).signatures["serving_default"]
+result = serve(wav_bytes=tf.constant([open(content, "rb").read()]))
+np.save(answers, result["probabilities"].numpy())
+"""
+
+
+def test_it_runs_where_keras_and_this_package_cannot_be_imported(model, published, tmp_path):
+    clip = noise(4000)
+    (tmp_path / "clip.wav").write_bytes(wav(clip))
+    files = [str(tmp_path / "clip.wav"), str(tmp_path / "answers.npy")]
+    subprocess.run(
+        [sys.executable, "-c", SERVE, str(published), *files],
+        cwd=tmp_path,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+        check=True,
+    )
+    expected = model(clip[np.newaxis])
+    np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), expected, atol=1e-5)
+
+
+@pytest.fixture
+def unverified(monkeypatch):
+    """Publishing without the slow parts, for tests of what happens around them."""
+    monkeypatch.setattr(serving, "_compare", lambda *arguments: None)
+    monkeypatch.setattr(serving, "_write", lambda signatures, folder: folder.mkdir())
+
+
+@pytest.mark.usefixtures("unverified")
+def test_versions_count_on_from_the_highest(model, tmp_path):
+    for name in ("7", "fold-9", "v12", "12.5", "²"):
+        (tmp_path / name).mkdir()
+    assert serving.publish(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "8"
+    assert serving.publish(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "9"
+    assert serving.publish(model, CLASSES, RATE_HZ, tmp_path, version=3) == tmp_path / "3"
+
+
+@pytest.mark.usefixtures("unverified")
+def test_the_first_version_is_1_in_a_folder_made_for_it(model, tmp_path):
+    folder = tmp_path / "new" / "model"
+    assert serving.publish(model, CLASSES, RATE_HZ, folder) == folder / "1"
+
+
+@pytest.mark.usefixtures("unverified")
+def test_a_version_that_exists_is_refused_and_kept(model, tmp_path):
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "saved_model.pb").touch()
+    with pytest.raises(InputError, match=r"--version 2: .* exists"):
+        serving.publish(model, CLASSES, RATE_HZ, tmp_path, version=2)
+    assert (tmp_path / "2" / "saved_model.pb").exists()
+
+
+@pytest.mark.parametrize("version", [0, -1])
+def test_a_version_below_1_is_refused(model, tmp_path, version):
+    with pytest.raises(InputError, match=f"--version {version}: versions are numbers from 1"):
+        serving.publish(model, CLASSES, RATE_HZ, tmp_path, version=version)
+
+
+@pytest.mark.usefixtures("unverified")
+def test_what_an_interrupted_run_left_is_cleaned_away(model, tmp_path):
+    (tmp_path / ".publishing-1" / "variables").mkdir(parents=True)
+    serving.publish(model, CLASSES, RATE_HZ, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_a_version_that_answers_unlike_the_model_is_not_published(model, tmp_path, monkeypatch):
+    # The weights change between writing and comparing.
+    def write(signatures, folder, write=serving._write):
+        write(signatures, folder)
+        model.get_layer("calibration").set(temperature=0.6, unsure_below=0.6)
+
+    monkeypatch.setattr(serving, "_write", write)
+    try:
+        with pytest.raises(InputError, match="not published, its waveform differs"):
+            serving.publish(model, CLASSES, RATE_HZ, tmp_path)
+    finally:
+        model.get_layer("calibration").set(temperature=0.5, unsure_below=0.6)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_refuses_its_own_rate_is_not_published(model, tmp_path):
+    with pytest.raises(InputError, match=r"refuses a good clip \(sample rate 3000 Hz"):
+        serving.publish(model, CLASSES, 3000, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(model, tmp_path, monkeypatch):
+    def save(*arguments, **options):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device\nat save")
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)\.$"):
+        serving.publish(model, CLASSES, RATE_HZ, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_number_of_classes_is_refused(model, tmp_path):
+    with pytest.raises(ValueError, match=r"The model answers 3 classes. Received: 2"):
+        serving.publish(model, CLASSES[:2], RATE_HZ, tmp_path)
+
+
+class ToyArtifact:
+    def __init__(self, folder):
+        self.model, self.classes, self.rate_hz, self.folder = toy_model(), CLASSES, RATE_HZ, folder
+
+
+def test_the_command_publishes_and_says_what_is_served(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(artifacts, "load", ToyArtifact)
+    assert export.main(["--model-dir", str(tmp_path), "--version", "4"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{tmp_path / '4'} (" in printed
+    assert "MB)" in printed
+    assert "  serving_default\n    in   wav_bytes  string [?]\n" in printed
+    assert "    out  probabilities  float32 [?, 3]\n" in printed
+
+    assert export.main(["--model-dir", str(tmp_path), "--version", "4"]) == 1
+    assert "--version 4" in capsys.readouterr().err
+
+
+def test_the_command_names_its_targets(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        export.main(["--model-dir", "x", "--target", "onnx"])
+    assert stopped.value.code == 2
+    assert "saved_model" in capsys.readouterr().err

@@ -1,0 +1,282 @@
+"""Law 10 and 12: every model trains; runs are reproducible and survive being stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from ser_tf import artifacts, evaluate, export, fit, predict
+from ser_tf.models import MODELS
+from ser_tf.training import epochs
+from ser_tf.training.epochs import UAR, Journal, State
+
+QUICK = ("--model", "cnn1", "--batch-size", "8", "--epochs", "4")
+
+
+def run_fit(small_dir: Path, cache_dir: Path, output: Path, *flags: str) -> int:
+    common = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+    return fit.main([*common, "--output", str(output), *flags])
+
+
+def weights(folder: Path) -> list[np.ndarray]:
+    return artifacts.load(folder).model.get_weights()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(small_dir, cache_dir, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "whole"
+    assert run_fit(small_dir, cache_dir, folder, *QUICK) == 0
+    return folder
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_fits_evaluates_predicts_and_exports(
+    model, small_dir, cache_dir, tmp_path, capsys
+):
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", "--model", model, "--epochs", "1") == 0
+    assert "UAR" in capsys.readouterr().out
+    where = ["--model-dir", str(tmp_path / "m")]
+    assert evaluate.main([*where, "--cache-dir", str(cache_dir), "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    assert scores["confusion"] == metrics["test"]["confusion"]
+    # Loaded weights are the same; batches and so the order of sums may differ.
+    assert scores["ece"] == pytest.approx(metrics["test"]["ece"], abs=1e-4)
+
+    rows = pd.read_csv(tmp_path / "m" / "predictions.csv")
+    assert predict.main([*where, "--json", *rows["path"][:3]]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["emotion"] for line in lines] == rows["predicted"][:3].tolist()
+
+    assert export.main(where) == 0
+    served = tf.saved_model.load(tmp_path / "m" / "1").signatures["serving_default"]
+    content = tf.constant([Path(path).read_bytes() for path in rows["path"][:3]])
+    probabilities = served(wav_bytes=content)["probabilities"].numpy()
+    expected = rows.filter(regex="^p_")[:3].to_numpy()
+    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+
+
+def test_the_model_folder_holds_what_the_contract_says(uninterrupted):
+    names = {path.name for path in uninterrupted.iterdir()}
+    assert names == {
+        *("model.keras", "config.json", "history.csv", "metrics.json", "predictions.csv"),
+        *("curves.png", "confusion.png", "tensorboard"),
+    }
+    metrics = json.loads((uninterrupted / "metrics.json").read_text())
+    assert set(metrics) == {
+        *("split", "split_seed", "seed", "model", "corpora", "parameters", "classes", "versions"),
+        *("leaky", "train", "validation", "test"),
+    }
+    assert len(pd.read_csv(uninterrupted / "history.csv")) == 4
+    columns = pd.read_csv(uninterrupted / "predictions.csv").columns.tolist()
+    assert columns[:7] == ["path", "copy", "corpus", "speaker", "emotion", "predicted", "unsure"]
+    assert columns[7:] == [f"p_{emotion}" for emotion in metrics["classes"]]
+
+
+def test_the_saved_model_is_that_of_the_best_validation_epoch(uninterrupted):
+    history = pd.read_csv(uninterrupted / "history.csv")
+    metrics = json.loads((uninterrupted / "metrics.json").read_text())
+    # The calibration changes no arg-max; history keeps float32.
+    assert metrics["validation"]["uar"] == pytest.approx(history["val_uar"].max(), abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_weights(uninterrupted, small_dir, cache_dir, tmp_path):
+    run_fit(small_dir, cache_dir, tmp_path / "again", *QUICK)
+    run_fit(small_dir, cache_dir, tmp_path / "other", *QUICK, "--seed", "1")
+    for one, same in zip(weights(uninterrupted), weights(tmp_path / "again"), strict=True):
+        np.testing.assert_array_equal(one, same)
+    pairs = zip(weights(uninterrupted), weights(tmp_path / "other"), strict=True)
+    assert not all(np.array_equal(one, other) for one, other in pairs)
+
+
+def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the next run be interrupted as by Ctrl-C within the epoch that follows."""
+
+    def interrupt(self, batch, logs=None):
+        if self.state.epochs == epoch and batch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "on_train_batch_end", interrupt)
+
+
+@pytest.mark.parametrize("augment", [(), ("--augment", "noise", "specaugment")])
+def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_weights(
+    augment, uninterrupted, small_dir, cache_dir, tmp_path, monkeypatch, capsys
+):
+    flags = (*QUICK, *augment)
+    whole = uninterrupted
+    if augment:
+        whole = tmp_path / "whole"
+        run_fit(small_dir, cache_dir, whole, *flags)
+    with monkeypatch.context() as patch:
+        stop_after(2, patch)
+        assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 130
+    assert "--resume" in capsys.readouterr().err
+    assert len(pd.read_csv(tmp_path / "m" / "history.csv")) == 2
+    assert (
+        fit.main(["--resume", "--output", str(tmp_path / "m"), "--cache-dir", str(cache_dir)]) == 0
+    )
+    for one, same in zip(weights(whole), weights(tmp_path / "m"), strict=True):
+        np.testing.assert_array_equal(one, same)
+    histories = [pd.read_csv(folder / "history.csv") for folder in (whole, tmp_path / "m")]
+    histories = [history.drop(columns="seconds") for history in histories]
+    pd.testing.assert_frame_equal(*histories)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_point_goes_on_to_the_same_weights(
+    uninterrupted, small_dir, cache_dir, tmp_path
+):
+    flags = ["--corpora", "demo", "--data-dir", small_dir, "--cache-dir", cache_dir, *QUICK]
+    command = [sys.executable, "-m", "ser_tf.fit", *flags, "--output", tmp_path / "m"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for epoch in (1, 3):
+        process = subprocess.Popen([*map(str, command), "--resume"], env=environment)
+        history = tmp_path / "m" / "history.csv"
+        while process.poll() is None:
+            if history.exists() and len(history.read_text().splitlines()) > epoch:
+                process.send_signal(signal.SIGKILL)
+            time.sleep(0.01)
+        assert process.wait() == -signal.SIGKILL
+    subprocess.run([*map(str, command), "--resume"], env=environment, check=True)
+    for one, same in zip(weights(uninterrupted), weights(tmp_path / "m"), strict=True):
+        np.testing.assert_array_equal(one, same)
+
+
+_TWO_REPLICAS = """
+import sys
+import tensorflow as tf
+
+[cpu] = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from ser_tf import fit
+from ser_tf.training import run
+
+run._strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+sys.exit(fit.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_several_devices_train_one_model(small_dir, cache_dir, tmp_path):
+    flags = ["--corpora", "demo", "--data-dir", small_dir, "--cache-dir", cache_dir, *QUICK]
+    command = [sys.executable, "-c", _TWO_REPLICAS, *flags, "--output", tmp_path / "m"]
+    subprocess.run(list(map(str, command)), check=True)
+    history = pd.read_csv(tmp_path / "m" / "history.csv")
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+    assert artifacts.load(tmp_path / "m").calibration.temperature > 0
+
+
+def test_resuming_a_finished_run_trains_nothing(uninterrupted, cache_dir, monkeypatch, capsys):
+    monkeypatch.setattr(keras.Model, "fit", None)
+    flags = ["--resume", "--output", str(uninterrupted), "--cache-dir", str(cache_dir)]
+    assert fit.main(flags) == 0
+    assert str(uninterrupted) in capsys.readouterr().out
+
+
+def test_a_folder_with_a_model_is_not_written_over(uninterrupted, small_dir, cache_dir, capsys):
+    assert run_fit(small_dir, cache_dir, uninterrupted, *QUICK) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert (uninterrupted / "metrics.json").is_file()
+
+
+def test_resume_with_another_flag_names_it(uninterrupted, cache_dir, tmp_path, capsys):
+    (tmp_path / "config.json").write_bytes((uninterrupted / "config.json").read_bytes())
+    arguments = ["--resume", "--output", str(tmp_path), "--epochs", "9"]
+    assert fit.main([*arguments, "--cache-dir", str(cache_dir)]) == 1
+    assert "--epochs: the run in" in capsys.readouterr().err
+
+
+def test_a_broken_checkpoint_is_named(uninterrupted, small_dir, cache_dir, tmp_path, capsys):
+    (tmp_path / "config.json").write_bytes((uninterrupted / "config.json").read_bytes())
+    (tmp_path / "checkpoint.npz").write_bytes(b"PK not really")
+    arguments = ["--resume", "--output", str(tmp_path), "--cache-dir", str(cache_dir)]
+    assert fit.main(arguments) == 1
+    assert "checkpoint.npz: no checkpoint of this model" in capsys.readouterr().err
+
+
+def test_without_validation_the_last_epoch_counts(small_dir, cache_dir, tmp_path):
+    flags = ("--model", "cnn1", "--epochs", "2", "--no-validation", "--split", "clips")
+    run_fit(small_dir, cache_dir, tmp_path / "m", *flags)
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    assert "validation" not in metrics
+    assert artifacts.load(tmp_path / "m").calibration.temperature == 1.0
+
+
+def test_the_rows_split_is_marked_leaky(small_dir, cache_dir, tmp_path, capsys):
+    flags = ("--preset", "published", "--model", "cnn1", "--epochs", "1")
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
+    output = capsys.readouterr()
+    assert "leak" in output.err
+    assert "LEAKY" in output.out
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    assert metrics["leaky"] is True
+    assert metrics["test"]["n_clips"] == 39  # a fifth of 48 clips with four copies
+    assert len(metrics["classes"]) == 8
+    assert set(pd.read_csv(tmp_path / "m" / "predictions.csv")["copy"]) == {0, 1, 2, 3}
+
+
+def test_folds_test_every_speaker_once_and_report_their_mean(small_dir, cache_dir, tmp_path):
+    flags = ("--folds", "3", "--model", "cnn1", "--epochs", "1")
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
+    folds = [tmp_path / "m" / f"fold-{number}" for number in (1, 2, 3)]
+    tables = [pd.read_csv(fold / "predictions.csv") for fold in folds]
+    speakers = [speaker for table in tables for speaker in table["speaker"].unique()]
+    assert sorted(speakers) == [f"demo-{number:02}" for number in range(1, 7)]
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    uars = [json.loads((fold / "metrics.json").read_text())["test"]["uar"] for fold in folds]
+    assert metrics["test"]["uar"] == pytest.approx(np.mean(uars))
+    assert metrics["test"]["n_clips"] == 48
+
+
+def test_class_weights_are_inverse_to_the_share(small_dir, cache_dir, tmp_path):
+    flags = ("--class-weights", "--schedule", "constant", "--model", "cnn1", "--epochs", "1")
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
+
+
+def test_patience_ends_a_run_and_the_first_of_equal_epochs_is_best():
+    state = State([{"val_uar": value} for value in (0.1, 0.5, 0.5, 0.4)])
+    assert state.best_epoch == 2
+    assert state.exhausted(2)
+    assert not state.exhausted(3)
+    assert not state.exhausted(None)
+
+
+def test_the_progress_bars_uar_is_that_of_scikit_learn():
+    from sklearn.metrics import recall_score
+
+    rng = np.random.default_rng(0)
+    truth, logits = rng.integers(0, 4, 50), rng.standard_normal((50, 6)).astype(np.float32)
+    metric = UAR(6)
+    for part in (slice(20), slice(20, 50)):
+        metric.update_state(truth[part], logits[part])
+    expected = recall_score(
+        truth, logits.argmax(axis=1), labels=range(4), average="macro", zero_division=0
+    )
+    assert float(metric.result()) == pytest.approx(expected, abs=1e-6)  # float32
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    state = State([{"val_uar": 0.5}], [np.asarray(value) for value in model.variables])
+    epochs.save_checkpoint(tmp_path, model, state)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space"):
+        epochs.save_checkpoint(tmp_path, model, state)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
