@@ -136,6 +136,8 @@ def _load_model(path: Path) -> "keras.Model":
     import keras
 
     # Imported for their registration with Keras, by which the file names their layers.
+    import keras_lmu  # noqa: F401
+
     from ser_tf.layers import calibration, features  # noqa: F401
 
     try:

@@ -38,10 +38,15 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "pipeline",
         help="published features with librosa, one clip at a time, against the pipeline",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     cli.add_corpora(command, "the four that kagglehub can download")
-    command.add_argument("--clips", type=int, metavar="N", default=200, help="clips a round")
+    command.add_argument(
+        "--clips",
+        type=cli.at_least(int, 10),
+        metavar="N",
+        default=480,
+        help="clips a turn (default: %(default)s)",
+    )
     command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -50,7 +55,7 @@ def pipeline(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows a second of the published features, three ways, in `ROUNDS` turns on the same clips.
 
     Each turn times librosa on a tenth of the clips, then the pipeline's first pass over all
-    from the files (decode, resample, four copies, features; nothing cached), then an epoch of
+    from the files (decode, resample, four copies, features; nothing cached), then ten epochs of
     shuffled batches over the cached features.
     """
     from ser_tf import corpora

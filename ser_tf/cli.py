@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ser_tf.corpora import CORPORA, default_cache_dir
 from ser_tf.errors import InputError
@@ -40,12 +41,8 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
 
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """The argument parser of `python -m ser_tf.NAME`; its help shows every default."""
-    return argparse.ArgumentParser(
-        prog=f"python -m ser_tf.{name}",
-        description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    """The argument parser of `python -m ser_tf.NAME`."""
+    return argparse.ArgumentParser(prog=f"python -m ser_tf.{name}", description=description)
 
 
 def add_corpora(parser: argparse.ArgumentParser, default: str) -> None:
@@ -73,7 +70,8 @@ def add_cache_dir(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         default=default_cache_dir(),
-        help="folder for decoded clips, features and the synthetic demo corpus",
+        help="folder for decoded clips, features and the synthetic demo corpus "
+        "(default: %(default)s)",
     )
 
 
@@ -82,6 +80,19 @@ def add_model_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model-dir", type=Path, metavar="DIR", required=True, help="model folder made by fit"
     )
+
+
+def at_least(type_: type, low: float) -> Callable[[str], Any]:
+    """The type of a flag whose value is a number of `type_` that is not below `low`."""
+
+    def number(text: str) -> Any:
+        value = type_(text)
+        if not value >= low:
+            raise argparse.ArgumentTypeError(f"must be at least {low}; received {text}")
+        return value
+
+    number.__name__ = type_.__name__
+    return number
 
 
 def import_tensorflow() -> None:

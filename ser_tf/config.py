@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ser_tf import cli
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.corpora import REAL_CORPORA
 from ser_tf.errors import InputError
@@ -22,17 +23,6 @@ if TYPE_CHECKING:
 
 COPIES = ("none", "published")
 SCHEDULES = ("cosine", "constant")
-
-
-def _at_least(type_: type, low: float) -> Any:
-    def number(text: str) -> Any:
-        value = type_(text)
-        if not value >= low:
-            raise argparse.ArgumentTypeError(f"must be at least {low}; received {text}")
-        return value
-
-    number.__name__ = type_.__name__
-    return number
 
 
 def _positive(text: str) -> float:
@@ -95,9 +85,9 @@ class Config:
         "none", "published: clean, noisy, pitched, and pitched noisy copy a clip", choices=COPIES
     )
     split: str = _flag("speakers", "what test and training must not share", choices=KINDS)
-    split_seed: int = _flag(0, "seed of the split", type=_at_least(int, 0), metavar="N")
+    split_seed: int = _flag(0, "seed of the split", type=cli.at_least(int, 0), metavar="N")
     folds: int | None = _flag(
-        None, "cross-validation over K folds", type=_at_least(int, 2), metavar="K"
+        None, "cross-validation over K folds", type=cli.at_least(int, 2), metavar="K"
     )
     fold: int | None = None
     test_speakers: tuple[str, ...] = _flag((), "speakers to test on", nargs="+", metavar="ID")
@@ -112,14 +102,14 @@ class Config:
     all_classes: bool = _flag(
         False, "all eight classes, even where a corpus lacks some", action="store_true"
     )
-    epochs: int = _flag(60, "epochs at most", type=_at_least(int, 1), metavar="N")
+    epochs: int = _flag(60, "epochs at most", type=cli.at_least(int, 1), metavar="N")
     patience: int | None = _flag(
         20,
         "epochs without a better validation UAR before training stops",
-        type=_at_least(int, 1),
+        type=cli.at_least(int, 1),
         metavar="N",
     )
-    batch_size: int = _flag(32, "clips a step", type=_at_least(int, 1), metavar="N")
+    batch_size: int = _flag(32, "clips a step", type=cli.at_least(int, 1), metavar="N")
     learning_rate: float = _flag(2e-3, "Adam's (initial) rate", type=_positive, metavar="X")
     schedule: str = _flag("cosine", "course of the learning rate", choices=SCHEDULES)
     epsilon: float = _flag(1e-7, "Adam's epsilon", type=_positive, metavar="X")
@@ -127,7 +117,7 @@ class Config:
         False, "weigh classes by their inverse frequency", action="store_true"
     )
     seed: int = _flag(
-        0, "seed of weights, order and augmentation", type=_at_least(int, 0), metavar="N"
+        0, "seed of weights, order and augmentation", type=cli.at_least(int, 0), metavar="N"
     )
 
     def __post_init__(self) -> None:

@@ -51,7 +51,11 @@ def _parser() -> argparse.ArgumentParser:
         "--timeline", action="store_true", help="also show how the emotion changes with time"
     )
     parser.add_argument(
-        "--plot-dir", type=Path, metavar="DIR", default=Path(), help="folder for timelines' plots"
+        "--plot-dir",
+        type=Path,
+        metavar="DIR",
+        default=Path(),
+        help="folder for the timelines' plots (default: the current one)",
     )
     return parser
 

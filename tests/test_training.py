@@ -65,6 +65,16 @@ def test_every_model_fits_evaluates_predicts_and_exports(
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
+def test_a_fresh_process_can_use_a_model(small_dir, cache_dir, tmp_path):
+    # What the file names must be registered with Keras by loading alone.
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", "--epochs", "1") == 0
+    code = (
+        "import sys, pathlib; from ser_tf import artifacts; "
+        "artifacts.load(pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "m")], check=True)
+
+
 def test_the_model_folder_holds_what_the_contract_says(uninterrupted):
     names = {path.name for path in uninterrupted.iterdir()}
     assert names == {
