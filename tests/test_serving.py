@@ -357,6 +357,7 @@ class ToyArtifact:
 
 
 def test_the_command_publishes_and_says_what_is_served(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(artifacts, "load_config", lambda folder: None)
     monkeypatch.setattr(artifacts, "load", ToyArtifact)
     assert export.main(["--model-dir", str(tmp_path), "--version", "4"]) == 0
     printed = capsys.readouterr().out
