@@ -77,7 +77,7 @@ class Config:
     model_options: Mapping[str, Any] = _flag(
         None, "hyperparameters of the encoder", nargs="+", type=_option, metavar="NAME=VALUE"
     )
-    lmu: str = _flag("keras_lmu", "implementation of the LMU's memory", choices=MEMORIES)
+    lmu: str = _flag("ser_tf", "implementation of the LMU layer", choices=tuple(MEMORIES))
     augment: tuple[str, ...] = _flag(
         (), "augmentations of training clips", nargs="*", choices=tuple(AUGMENTATIONS)
     )

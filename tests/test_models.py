@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from scipy.signal import cont2discrete
 
-from ser_tf.models import CNN1, CNN2, CNNLSTM, LMU, MEMORIES, MODELS, PUBLISHED, Encoder
+from ser_tf.models import (
+    CNN1,
+    CNN2,
+    CNNLSTM,
+    LMU,
+    MEMORIES,
+    MODELS,
+    PUBLISHED,
+    CoupledLMU,
+    Encoder,
+)
 
 pytestmark = [
     # Keras 3 converts its variables to arrays without NumPy 2's `copy` argument.
@@ -61,6 +71,11 @@ def test_a_published_model_has_the_published_number_of_parameters(name: str, cou
     assert trainable(PUBLISHED[name].build(FLAT_ROW, 8)) == count
 
 
+def test_with_keras_lmu_too_the_lmu_has_the_published_number_of_parameters() -> None:
+    entry = dataclasses.replace(PUBLISHED["lmu"], memory="keras_lmu")
+    assert trainable(entry.build(FLAT_ROW, 8)) == PUBLISHED_COUNTS["lmu"]
+
+
 def test_the_published_size_of_cnn1_is_three_tenths_of_a_million() -> None:
     assert abs(trainable(PUBLISHED["cnn1"].build(FLAT_ROW, 8)) - 300_000) <= 10_000
 
@@ -70,7 +85,8 @@ def test_the_default_model_is_small() -> None:
 
 
 def test_both_registries_have_the_same_models() -> None:
-    assert list(MODELS) == list(PUBLISHED) == ["cnn1", "cnn2", "lstm", "cnn_lstm", "lmu"]
+    names = ["cnn1", "cnn2", "lstm", "cnn_lstm", "lmu", "lmu_cell"]
+    assert list(MODELS) == list(PUBLISHED) == names
 
 
 # Equality with independent references
@@ -149,8 +165,10 @@ LMUS = {
 }
 
 
+@pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("entry", LMUS.values(), ids=LMUS)
-def test_lmu_equals_a_recurrence_in_numpy(entry: LMU) -> None:
+def test_lmu_equals_a_recurrence_in_numpy(entry: LMU, memory: str) -> None:
+    entry = dataclasses.replace(entry, memory=memory)
     x = features(2, (37, 3))  # 37 steps: a prime, so that the FFT is padded
     model = entry.build((37, 3), 4)
     random = np.random.default_rng(1)
@@ -251,8 +269,8 @@ def test_a_memory_of_another_length_gives_another_model() -> None:
     assert np.abs(logits[0] - logits[1]).max() > 1e-3
 
 
-def test_all_layers_of_an_lmu_share_one_memory() -> None:
-    model = LMU(units=(8, 8, 8)).build(SHORT, 3)
+def test_all_layers_of_an_lmu_share_one_memory_of_keras_lmus() -> None:
+    model = LMU(units=(8, 8, 8), memory="keras_lmu").build(SHORT, 3)
     assert len([layer for layer in model.layers if layer.name == "memory"]) == 1
     assert len(model.get_layer("memory")._inbound_nodes) == 3
 
@@ -260,7 +278,7 @@ def test_all_layers_of_an_lmu_share_one_memory() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"memory": "none"}, "memory must be one of keras_lmu"),
+        ({"memory": "none"}, "memory must be one of ser_tf, keras_lmu"),
         ({"normalise": "time"}, "normalise must be one of channels, time_and_channels"),
         ({"pooling": "max"}, "pooling must be one of last, mean, mean_and_deviation"),
         ({"theta": 0.0}, "theta must be above 0"),
@@ -270,6 +288,11 @@ def test_all_layers_of_an_lmu_share_one_memory() -> None:
 def test_an_lmu_refuses_what_it_does_not_know(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message + ".*Received: "):
         LMU(**options)  # type: ignore[arg-type]
+
+
+def test_a_coupled_lmu_refuses_to_learn_its_system_twice() -> None:
+    with pytest.raises(ValueError, match="exclude each other"):
+        CoupledLMU(trainable_ab=True)
 
 
 def test_cnn2_refuses_blocks_that_lack_a_size() -> None:
@@ -289,7 +312,7 @@ def test_one_class_is_refused() -> None:
 
 
 def test_memories_are_named() -> None:
-    assert tuple(MEMORIES) == ("keras_lmu",)
+    assert tuple(MEMORIES) == ("ser_tf", "keras_lmu")
 
 
 def test_the_registry_imports_no_keras() -> None:

@@ -7,10 +7,21 @@ pooling pad, so every number of frames from one up can be built.
 
 from ser_tf.models.convolutional import CNN1, CNN2
 from ser_tf.models.encoder import Encoder
-from ser_tf.models.lmu import LMU, MEMORIES
+from ser_tf.models.lmu import LMU, MEMORIES, CoupledLMU
 from ser_tf.models.recurrent import CNNLSTM, LSTM
 
-__all__ = ["CNN1", "CNN2", "CNNLSTM", "LMU", "LSTM", "MEMORIES", "MODELS", "PUBLISHED", "Encoder"]
+__all__ = [
+    "CNN1",
+    "CNN2",
+    "CNNLSTM",
+    "LMU",
+    "LSTM",
+    "MEMORIES",
+    "MODELS",
+    "PUBLISHED",
+    "CoupledLMU",
+    "Encoder",
+]
 
 MODELS: dict[str, Encoder] = {
     "cnn1": CNN1(),
@@ -18,6 +29,7 @@ MODELS: dict[str, Encoder] = {
     "lstm": LSTM(),
     "cnn_lstm": CNNLSTM(),
     "lmu": LMU(),
+    "lmu_cell": CoupledLMU(),
 }
 """The models with hyperparameters that suit frames."""
 
@@ -35,6 +47,19 @@ PUBLISHED: dict[str, Encoder] = {
         channel_dropout=0.0,
         noise=0.0,
         normalise="time_and_channels",
+        pooling="last",
+        filters=(),
+    ),
+    # Not among the published models: the sizes of the cell's own paper for sequences of pixels.
+    "lmu_cell": CoupledLMU(
+        units=212,
+        order=256,
+        theta=None,
+        memory_d=1,
+        trainable_theta=False,
+        dropout=0.0,
+        channel_dropout=0.0,
+        noise=0.0,
         pooling="last",
         filters=(),
     ),

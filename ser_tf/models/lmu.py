@@ -57,7 +57,7 @@ class LMU(Encoder):
     filters: tuple[int, ...] = (64,)
     kernel_frames: int = 5
     stride_frames: int = 4
-    memory: str = "keras_lmu"
+    memory: str = "ser_tf"
 
     def __post_init__(self) -> None:
         _check_choice("memory", self.memory, MEMORIES)
@@ -73,8 +73,7 @@ class LMU(Encoder):
         from keras import layers
 
         frames = x.shape[1]
-        x = layers.SpatialDropout1D(self.channel_dropout)(layers.GaussianNoise(self.noise)(x))
-        x = self._shorten(x)
+        x = _shorten(self, x)
         steps = x.shape[1]
         layer = MEMORIES[self.memory](self, steps, (self.theta or frames) * steps / frames)
         for units in self.units[:-1]:
@@ -87,16 +86,79 @@ class LMU(Encoder):
         pooled = _POOLINGS[self.pooling](layer(x, self.units[-1], False))
         return layers.Dropout(self.dropout)(pooled)
 
-    def _shorten(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
+
+@dataclass(frozen=True)
+class CoupledLMU(Encoder):
+    """The recurrent Legendre Memory Unit of Voelker et al. (2019), memory and hidden state coupled.
+
+    The memory is driven by the features, the hidden state and the memory itself; the hidden state
+    sees all three (`ser_tf.layers.lmu.LMUCell`). One layer, computed step by step.
+
+    Attributes:
+        units: size of the hidden state.
+        order, theta, memory_d: as for `LMU`.
+        trainable_theta: whether the length of the memory is learned.
+        trainable_ab: whether A and B of the delay system are learned; excludes `trainable_theta`.
+        dropout: rate after the convolutions and the pooling, in [0, 1).
+        recurrent_dropout: rate for the hidden state on its way to the next step, in [0, 1).
+        channel_dropout, noise, pooling, filters, kernel_frames, stride_frames: as for `LMU`.
+    """
+
+    units: int = 64
+    order: int = 16
+    theta: float | None = 100.0
+    memory_d: int = 4
+    trainable_theta: bool = True
+    trainable_ab: bool = False
+    dropout: float = 0.1
+    recurrent_dropout: float = 0.0
+    channel_dropout: float = 0.2
+    noise: float = 0.5
+    pooling: str = "mean_and_deviation"
+    filters: tuple[int, ...] = (64,)
+    kernel_frames: int = 5
+    stride_frames: int = 4
+
+    def __post_init__(self) -> None:
+        _check_choice("pooling", self.pooling, ("last", *_POOLINGS))
+        if self.trainable_theta and self.trainable_ab:
+            raise ValueError("trainable_theta and trainable_ab exclude each other.")
+
+    def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
+        """One vector a clip: the hidden states, pooled."""
         from keras import layers
 
-        for filters in self.filters:
-            convolution = layers.Conv1D(
-                filters, self.kernel_frames, self.stride_frames, padding="causal", use_bias=False
-            )
-            x = layers.ReLU()(layers.BatchNormalization()(convolution(x)))
-            x = layers.Dropout(self.dropout)(x)
-        return x
+        from ser_tf.layers.lmu import LMUCell
+
+        frames = x.shape[1]
+        x = _shorten(self, x)
+        cell = LMUCell(
+            self.units,
+            self.order,
+            max(1.0, (self.theta or frames) * x.shape[1] / frames),
+            self.memory_d,
+            trainable_theta=self.trainable_theta,
+            trainable_ab=self.trainable_ab,
+            recurrent_dropout=self.recurrent_dropout,
+        )
+        if self.pooling == "last":
+            return layers.RNN(cell)(x)
+        pooled = _POOLINGS[self.pooling](layers.RNN(cell, return_sequences=True)(x))
+        return layers.Dropout(self.dropout)(pooled)
+
+
+def _shorten(entry: LMU | CoupledLMU, x: "keras.KerasTensor") -> "keras.KerasTensor":
+    """The features, noisy in training, after strided convolutions that look back only."""
+    from keras import layers
+
+    x = layers.SpatialDropout1D(entry.channel_dropout)(layers.GaussianNoise(entry.noise)(x))
+    for filters in entry.filters:
+        convolution = layers.Conv1D(
+            filters, entry.kernel_frames, entry.stride_frames, padding="causal", use_bias=False
+        )
+        x = layers.ReLU()(layers.BatchNormalization()(convolution(x)))
+        x = layers.Dropout(entry.dropout)(x)
+    return x
 
 
 def _mean(x: "keras.KerasTensor") -> "keras.KerasTensor":
@@ -152,7 +214,30 @@ def _keras_lmu(model: LMU, steps: int, theta_steps: float) -> LegendreLayer:
     return layer
 
 
-MEMORIES: dict[str, Callable[[LMU, int, float], LegendreLayer]] = {"keras_lmu": _keras_lmu}
+def _ser_tf(model: LMU, steps: int, theta_steps: float) -> LegendreLayer:
+    """LMU layers of our own, which never compute the memory of every step."""
+    from ser_tf.layers import lmu
+
+    def layer(x: "keras.KerasTensor", units: int, last: bool) -> "keras.KerasTensor":
+        return lmu.LMU(
+            model.memory_d,
+            model.order,
+            theta_steps,
+            units,
+            activation="relu",
+            memory_activation="relu",
+            input_to_hidden=True,
+            use_bias=True,
+            return_sequences=not last,
+        )(x)
+
+    return layer
+
+
+MEMORIES: dict[str, Callable[[LMU, int, float], LegendreLayer]] = {
+    "ser_tf": _ser_tf,
+    "keras_lmu": _keras_lmu,
+}
 """Implementations of the LMU layer by name: from the model, the number of time steps and the
 memory's length in steps to a function that applies one layer with new weights."""
 
