@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from ser_tf import artifacts, evaluate, export, fit, predict
+from ser_tf import data as datasets
 from ser_tf.models import MODELS
 from ser_tf.training import epochs
 from ser_tf.training.epochs import UAR, Journal, State
@@ -106,6 +107,27 @@ def test_the_same_seed_gives_the_same_weights(uninterrupted, small_dir, cache_di
         np.testing.assert_array_equal(one, same)
     pairs = zip(weights(uninterrupted), weights(tmp_path / "other"), strict=True)
     assert not all(np.array_equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "cnn1"])
+def test_the_same_seed_gives_the_same_weights_of_every_model(model, small_dir, cache_dir, tmp_path):
+    for name in ("one", "two"):
+        run_fit(small_dir, cache_dir, tmp_path / name, "--model", model, "--epochs", "2")
+    for one, two in zip(weights(tmp_path / "one"), weights(tmp_path / "two"), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_normalisation_knows_the_training_clips_alone(uninterrupted, small_dir, cache_dir):
+    artifact = artifacts.load(uninterrupted)
+    front_end = artifact.model.get_layer("front_end")
+    data = datasets.load(artifact.config, front_end, cache_dir)
+    training = datasets.split(data, artifact.config).of("train")
+    assert len(training.rows) < len(data.rows)
+    normalisation = artifact.model.get_layer("encoder").get_layer("normalisation")
+    expected = training.features.mean(axis=(0, 1))
+    # Coefficients of hundreds, summed in float32 and in another order.
+    np.testing.assert_allclose(np.ravel(normalisation.mean), expected, rtol=1e-3, atol=1e-2)
 
 
 def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def _run_epochs(
         keras.optimizers.Adam(_learning_rate(config, steps), epsilon=config.epsilon),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy", UAR(len(data.classes))],
-        jit_compile=False,  # XLA's FFT is several times slower than TensorFlow's own
+        jit_compile=False,  # on CPUs XLA's layer normalisation and dropout are many times slower
     )
     state = restore_checkpoint(folder, trainer)
     if state.epochs:

@@ -83,13 +83,7 @@ class LMU(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        for name in RECURRENT:
-            if kwargs.pop(name, False):
-                raise ValueError(
-                    f"{name} needs the recurrent form (choose LMUCell in keras.layers.RNN); "
-                    f"the parallel one has it false. Received: {name}=True."
-                )
-        super().__init__(**kwargs)
+        super().__init__(**_without_recurrence(kwargs))
         delay.check(order, theta)
         _check_sizes(memory_d=memory_d, units=units)
         if units is None and (input_to_hidden or keras.activations.get(activation) != _LINEAR):
@@ -285,3 +279,13 @@ def _check_sizes(**sizes: int | None) -> None:
     for name, size in sizes.items():
         if size is not None and (not isinstance(size, int) or size < 1):
             raise ValueError(f"{name} must be an integer of at least 1. Received: {size!r}.")
+
+
+def _without_recurrence(settings: dict[str, Any]) -> dict[str, Any]:
+    for name in RECURRENT:
+        if settings.get(name):
+            raise ValueError(
+                f"{name} needs the recurrent form (choose LMUCell in keras.layers.RNN); "
+                f"the parallel one has it false. Received: {name}={settings[name]}."
+            )
+    return {name: value for name, value in settings.items() if name not in RECURRENT}
