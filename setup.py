@@ -1,4 +1,4 @@
-"""Packaging entry point; every setting is in setup.cfg."""
+# Every setting is in setup.cfg.
 from setuptools import setup
 
 setup()
