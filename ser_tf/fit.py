@@ -100,6 +100,7 @@ def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, An
             artifacts.remove_run(folder)
         if not wanted.folds:
             return training.train(wanted, data, front_end, folder)
+        datasets.split(data, wanted)  # names a bad number of folds before anything is written
         artifacts.save_config(folder, wanted, data.classes)
         return _cross_validate(wanted, folder, data, front_end)
     finally:

@@ -193,6 +193,7 @@ def test_fit_names_the_flag_that_cannot_be_followed(
     common = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
     assert fit.main([*common, "--output", str(tmp_path / "m"), *flags]) == 1
     assert reason in one_error_line(capsys)
+    assert not (tmp_path / "m").exists()
 
 
 def test_fit_trains_on_past_a_corrupt_clip(small_dir, cache_dir, tmp_path, capsys):
