@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_tf import artifacts, audio, cli, evaluate, export, fit, predict
+from ser_tf import artifacts, audio, benchmark, cli, evaluate, export, fit, predict
 from ser_tf.inference import Recogniser
 
 RATE_HZ = 16_000
@@ -118,6 +118,17 @@ def test_evaluate_prints_a_table(model_dir, cache_dir, capsys):
     output = capsys.readouterr().out
     assert "synthetic" in output
     assert "recall" in output
+
+
+def test_the_benchmark_reports_rates_side_by_side(small_dir, cache_dir, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "ROUNDS", 1)
+    flags = ["pipeline", "--corpora", "demo", "--data-dir", str(small_dir), "--clips", "10"]
+    assert benchmark.main([*flags, "--cache-dir", str(cache_dir), "--json"]) == 0
+    slow, first, cached = json.loads(capsys.readouterr().out)
+    assert slow["times_librosa"] == 1
+    for result in (first, cached):
+        ratio = result["rows_per_second"] / slow["rows_per_second"]
+        assert result["times_librosa"] == pytest.approx(ratio)
 
 
 def broken_model(model_dir: Path, folder: Path, name: str, content: bytes | None) -> Path:
