@@ -119,16 +119,20 @@ def import_tensorflow() -> None:
 @contextmanager
 def _logging_to_stderr() -> Iterator[None]:
     """Shows what the package logs as bare lines while a command runs."""
-    logger = logging.getLogger("ser_tf")
-    before = logger.handlers, logger.level
+    # `python -m ser_tf.fit` gives the command's own module the name __main__.
+    loggers = [logging.getLogger(name) for name in ("ser_tf", "__main__")]
+    before = [(logger.handlers, logger.level) for logger in loggers]
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
+    for logger in loggers:
+        logger.handlers = [handler]
+        logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        logger.handlers, logger.level = before
+        for logger, (handlers, level) in zip(loggers, before, strict=True):
+            logger.handlers = handlers
+            logger.setLevel(level)
 
 
 def _fail(line: str) -> int:

@@ -19,8 +19,8 @@ FLOORS = (
     ("config", "pipeline"),
     ("artifacts", "data", "plots", "report", "serving"),
     ("inference",),
-    ("training",),
-    ("fit", "evaluate", "predict", "export", "doctor", "benchmark"),
+    ("training", "streaming"),
+    ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark"),
 )
 HEAVY = ("tensorflow", "keras", "keras_lmu", "librosa", "sklearn", "pandas", "kagglehub")
 COMMANDS = FLOORS[-1]
