@@ -13,6 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from ser_tf import artifacts, audio, export, serving
 from ser_tf.errors import InputError
 from ser_tf.layers.calibration import Calibration
+from ser_tf.serving import publishing, warmup
 
 # Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -23,17 +24,16 @@ FRAMES, FRAME_SAMPLES = 6, 400
 
 # The operators a published model may be made of, beside those of its own network. All belong to
 # the TensorFlow that every server runs: nothing that calls Python or needs a library of its own.
-FLOW = """Const DisableCopyOnRead Identity NoOp Placeholder StatefulPartitionedCall StatelessCase
+FLOW = """Const Identity NoOp PartitionedCall Placeholder StatefulPartitionedCall StatelessCase
     StatelessIf StatelessWhile TensorListFromTensor TensorListGetItem TensorListReserve
     TensorListSetItem TensorListStack"""
-SAVING = """AssignVariableOp MergeV2Checkpoints ReadVariableOp RestoreV2 SaveV2 Select
-    ShardedFilename StaticRegexFullMatch VarHandleOp VarIsInitializedOp"""
+SAVING = "MergeV2Checkpoints RestoreV2 SaveV2 Select ShardedFilename StaticRegexFullMatch"
 TEXT = "AsString DecodeRaw ReduceJoin StringJoin StringLength Substr"
 NUMBERS = """Abs Add AddV2 All Any ArgMax ArgMin Bitcast Cast Ceil Equal Erfc FloorDiv FloorMod
-    Greater IRFFT IsFinite Less LessEqual LogicalAnd LogicalNot LogicalOr Max Maximum Mean Minimum
-    Mul Neg NotEqual RFFT RealDiv Round Sub Sum TopKV2"""
-SHAPES = """ConcatV2 EnsureShape Fill GatherV2 Pack Range Reshape SelectV2 Shape StridedSlice Tile
-    Unpack"""
+    Greater GreaterEqual IRFFT IsFinite Less LessEqual LogicalAnd LogicalNot LogicalOr Max Maximum
+    Mean Minimum Mul Neg NotEqual RFFT RealDiv Round Sub Sum TopKV2"""
+SHAPES = """ConcatV2 EnsureShape Fill GatherV2 Pack Range Reshape SelectV2 Shape Size StridedSlice
+    Tile Unpack"""
 TOY = "BiasAdd MatMul Pad Softmax"
 ALLOWED = frozenset(" ".join((FLOW, SAVING, TEXT, NUMBERS, SHAPES, TOY)).split())
 
@@ -162,14 +162,20 @@ def test_label_probability_and_unsure_follow_from_the_probabilities(model, signa
 def test_every_input_and_output_is_named_and_shaped(published):
     outputs = {
         "classes": "string [?, 3]",
+        "error": "string [?]",
         "label": "string [?]",
         "probabilities": "float32 [?, 3]",
         "probability": "float32 [?]",
         "unsure": "bool [?]",
     }
+    waveform = {"waveform": "float32 [?, ?]"}
+    rated = waveform | {"sample_rate_hz": "int32 [?]", "length": "int32 [?]"}
+    features = {"features": f"float32 [?, {FRAMES}, {FRAME_SAMPLES}]", "error": "string [?]"}
     assert serving.describe(published) == {
-        "serving_default": ({"wav_bytes": "string [?]"}, outputs | {"error": "string [?]"}),
-        "waveform": ({"waveform": "float32 [?, ?]"}, outputs),
+        "serving_default": ({"wav_bytes": "string [?]"}, outputs),
+        "waveform": (waveform, outputs),
+        "waveform_with_rate": (rated, outputs),
+        "features": (waveform, features),
     }
 
 
@@ -233,6 +239,92 @@ def test_a_waveform_that_is_no_number_has_no_label_and_its_neighbour_its_answer(
     np.testing.assert_allclose(answers["probabilities"][1:], alone["probabilities"], atol=1e-6)
 
 
+def ask_with_rate(signatures, waveform, rates, lengths):
+    answers = signatures["waveform_with_rate"](
+        waveform=tf.constant(waveform),
+        sample_rate_hz=tf.constant(rates, tf.int32),
+        length=tf.constant(lengths, tf.int32),
+    )
+    return {name: tensor.numpy() for name, tensor in answers.items()}
+
+
+def test_padded_waveforms_of_any_rate_are_answered_as_their_wav_files_alone(signatures):
+    clips = {8000: noise(2000, 1), 16_000: noise(3000, 2), 44_100: noise(999, 3)}
+    batch = np.full((3, 3100), np.nan, np.float32)  # what lies beyond a clip's end is not heard
+    for row, clip in zip(batch, clips.values(), strict=True):
+        row[: len(clip)] = clip
+    answers = ask_with_rate(signatures, batch, [*clips], [len(clip) for clip in clips.values()])
+    for place, (rate_hz, clip) in enumerate(clips.items()):
+        alone = answer_files(signatures, wav(clip, rate_hz=rate_hz))
+        # 1e-6: a product over more rows may be summed in another order.
+        np.testing.assert_allclose(
+            answers["probabilities"][place], alone["probabilities"][0], atol=1e-6
+        )
+        assert answers["label"][place] == alone["label"][0]
+
+
+def test_a_bad_rate_length_or_sample_has_its_error_and_its_neighbour_its_answer(signatures):
+    bad = {
+        (3999, 50): "sample rate 3999 Hz is not from 4000 to 192000 Hz",
+        (-1, 50): "sample rate -1 Hz is not from 4000 to 192000 Hz",
+        (RATE_HZ, 0): "length 0 is not from 1 to 100",
+        (RATE_HZ, -7): "length -7 is not from 1 to 100",
+        (RATE_HZ, 101): "length 101 is not from 1 to 100",
+        (RATE_HZ, 51): "samples that are not finite numbers",
+        (RATE_HZ, 50): "",
+    }
+    waveform = np.stack([noise(100)] * len(bad))
+    waveform[:, 50] = np.inf
+    answers = ask_with_rate(signatures, waveform, *zip(*bad, strict=True))
+    assert words(answers["error"]) == list(bad.values())
+    assert not answers["probabilities"][:-1].any()
+    alone = ask_with_rate(signatures, waveform[-1:], [RATE_HZ], [50])
+    np.testing.assert_allclose(answers["probabilities"][-1:], alone["probabilities"], atol=1e-6)
+
+
+def test_features_are_what_the_encoder_sees(model, signatures):
+    clips = np.stack([noise(3000), noise(3000, 1), noise(3000, 2)])
+    clips[1, 5] = np.nan
+    answers = signatures["features"](waveform=clips)
+    assert words(answers["error"]) == ["", "samples that are not finite numbers", ""]
+    expected = model.get_layer("front_end")(clips[::2])
+    np.testing.assert_allclose(answers["features"][::2], expected, atol=1e-6)
+    assert np.isfinite(answers["features"]).all()
+
+
+def test_waveforms_without_samples_have_an_error(signatures):
+    assert words(signatures["waveform"](waveform=np.zeros((2, 0)))["error"]) == ["no samples"] * 2
+    assert words(ask_with_rate(signatures, np.zeros((1, 0), np.float32), [RATE_HZ], [0])["error"])
+
+
+@pytest.mark.parametrize("name", ["waveform", "features", "waveform_with_rate"])
+def test_a_clip_of_over_ten_minutes_has_an_error(signatures, name):
+    samples = 600 * RATE_HZ
+    inputs = {"waveform": np.zeros((1, samples + 1), np.float32)}
+    if name == "waveform_with_rate":
+        inputs |= {"sample_rate_hz": np.int32([RATE_HZ]), "length": np.int32([samples + 1])}
+    asked = {key: tf.constant(value) for key, value in inputs.items()}
+    assert words(signatures[name](**asked)["error"]) == ["longer than 600 s"]
+
+
+def test_where_clips_have_features_of_any_length_each_is_judged_alone(tmp_path):
+    keras.utils.set_random_seed(0)
+    waveform = keras.Input((None,), name="waveform")
+    frames = keras.Sequential(
+        [keras.Input((None,)), keras.layers.Reshape((-1, 1))], name="front_end"
+    )
+    features = keras.Input((None, 1))
+    state = keras.layers.SimpleRNN(4)(keras.layers.AveragePooling1D(50, padding="same")(features))
+    encoder = keras.Model(features, keras.layers.Dense(3)(state), name="encoder")
+    model = keras.Model(waveform, Calibration(name="calibration")(encoder(frames(waveform))))
+    published = serving.publish(model, CLASSES, RATE_HZ, tmp_path)
+    served = tf.saved_model.load(str(published)).signatures
+    clips = [noise(500), noise(801, 1)]
+    answers = answer_files(served, *map(wav, clips))["probabilities"]
+    for clip, answer in zip(clips, answers, strict=True):
+        np.testing.assert_allclose(answer, model(clip[np.newaxis])[0], atol=1e-5)
+
+
 def test_an_empty_batch_has_an_empty_answer(signatures):
     assert answer_files(signatures)["probabilities"].shape == (0, 3)
 
@@ -243,6 +335,34 @@ def test_only_core_operators_are_published(published):
     used = {node.op for node in graph.node}
     used |= {node.op for function in graph.library.function for node in function.node_def}
     assert not used - ALLOWED
+
+
+def test_warm_up_asks_every_signature_about_one_clip_and_about_many(published, signatures):
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    asked = []
+    for record in tf.data.TFRecordDataset(str(published / warmup.PATH)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        answers = signatures[request.model_spec.signature_name](
+            **{name: tf.constant(value) for name, value in inputs.items()}
+        )
+        assert not any(words(answers["error"]))
+        assert request.model_spec.name == published.parent.name
+        asked.append((request.model_spec.signature_name, len(answers["error"])))
+    names = ("serving_default", "waveform", "waveform_with_rate", "features")
+    assert asked == [(name, batch) for name in names for batch in (1, 32)]
+
+
+def test_without_the_extra_warm_up_is_left_out_and_that_is_said(
+    published, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    with caplog.at_level("INFO", "ser_tf"):
+        warmup.write(tmp_path, "m", None)
+    assert "needs tensorflow-serving-api" in caplog.text
+    assert not list(tmp_path.iterdir())
 
 
 SERVE = """
@@ -274,8 +394,10 @@ def test_it_runs_where_keras_and_this_package_cannot_be_imported(model, publishe
 @pytest.fixture
 def unverified(monkeypatch):
     """Publishing without the slow parts, for tests of what happens around them."""
-    monkeypatch.setattr(serving, "_compare", lambda *arguments: None)
-    monkeypatch.setattr(serving, "_write", lambda signatures, folder: folder.mkdir())
+    monkeypatch.setattr(publishing, "_compare", lambda *arguments: None)
+    monkeypatch.setattr(publishing, "_write", lambda signatures, folder: folder.mkdir())
+    monkeypatch.setattr(publishing, "Signatures", lambda *arguments: None)
+    monkeypatch.setattr(warmup, "write", lambda *arguments: None)
 
 
 @pytest.mark.usefixtures("unverified")
@@ -317,13 +439,13 @@ def test_what_an_interrupted_run_left_is_cleaned_away(model, tmp_path):
 
 def test_a_version_that_answers_unlike_the_model_is_not_published(model, tmp_path, monkeypatch):
     # The weights change between writing and comparing.
-    def write(signatures, folder, write=serving._write):
+    def write(signatures, folder, write=publishing._write):
         write(signatures, folder)
         model.get_layer("calibration").set(temperature=0.6, unsure_below=0.6)
 
-    monkeypatch.setattr(serving, "_write", write)
+    monkeypatch.setattr(publishing, "_write", write)
     try:
-        with pytest.raises(InputError, match="not published, its waveform differs"):
+        with pytest.raises(InputError, match="not published, its serving_default differs"):
             serving.publish(model, CLASSES, RATE_HZ, tmp_path)
     finally:
         model.get_layer("calibration").set(temperature=0.5, unsure_below=0.6)
