@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from toy import CLASSES, FRAME_SAMPLES, FRAMES, RATE_HZ, noise, toy_model, wav
 
 from ser_tf import artifacts, audio, export, serving
 from ser_tf.errors import InputError
@@ -17,10 +18,6 @@ from ser_tf.serving import publishing, warmup
 
 # Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-RATE_HZ = 8000
-CLASSES = ("neutral", "happy", "sad")
-FRAMES, FRAME_SAMPLES = 6, 400
 
 # The operators a published model may be made of, beside those of its own network. All belong to
 # the TensorFlow that every server runs: nothing that calls Python or needs a library of its own.
@@ -36,46 +33,6 @@ SHAPES = """ConcatV2 EnsureShape Fill GatherV2 Pack Range Reshape SelectV2 Shape
     Tile Unpack"""
 TOY = "BiasAdd MatMul Pad Softmax"
 ALLOWED = frozenset(" ".join((FLOW, SAVING, TEXT, NUMBERS, SHAPES, TOY)).split())
-
-
-class ToyFrontEnd(keras.layers.Layer):
-    """The clip's first samples as frames, and its length: what comes out depends on both."""
-
-    def call(self, inputs):
-        samples = FRAMES * FRAME_SAMPLES
-        padded = keras.ops.pad(inputs, [[0, 0], [0, samples]])[:, :samples]
-        frames = keras.ops.reshape(padded, (-1, FRAMES, FRAME_SAMPLES))
-        return frames + keras.ops.cast(keras.ops.shape(inputs)[1], "float32") / RATE_HZ
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], FRAMES, FRAME_SAMPLES)
-
-
-def toy_model():
-    keras.utils.set_random_seed(0)
-    encoder = keras.Sequential(
-        [
-            keras.Input((FRAMES, FRAME_SAMPLES)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(len(CLASSES), bias_initializer="random_normal"),
-        ],
-        name="encoder",
-    )
-    calibration = Calibration(name="calibration")
-    calibration.set(temperature=0.5, unsure_below=0.6)
-    waveform = keras.Input((None,), name="waveform")
-    features = ToyFrontEnd(name="front_end")(waveform)
-    return keras.Model(waveform, calibration(encoder(features)))
-
-
-def noise(samples, seed=0):
-    return np.random.default_rng(seed).uniform(-1, 1, samples).astype(np.float32)
-
-
-def wav(waveform, subtype="FLOAT", rate_hz=RATE_HZ):
-    file = io.BytesIO()
-    soundfile.write(file, waveform, rate_hz, format="WAV", subtype=subtype)
-    return file.getvalue()
 
 
 def answer_files(signatures, *contents):

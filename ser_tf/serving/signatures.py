@@ -1,14 +1,13 @@
 """The signatures of a published model: what may be asked, and how it is answered."""
 
-import io
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import soundfile
 import tensorflow as tf
 
+from ser_tf.audio import to_wav
 from ser_tf.layers.resample import resample
 from ser_tf.layers.wav import decode_wav, first_error
 from ser_tf.serving.folding import fold
@@ -85,9 +84,8 @@ class Signatures:
     def endpoints(self) -> dict[str, Endpoint]:
         """The signatures by name."""
         waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
-        each = {
-            name: tf.TensorSpec([None], tf.int32, name) for name in ("sample_rate_hz", "length")
-        }
+        sample_rate_hz = tf.TensorSpec([None], tf.int32, "sample_rate_hz")
+        length = tf.TensorSpec([None], tf.int32, "length")
         wav_bytes = tf.TensorSpec([None], tf.string, "wav_bytes")
         probabilities = ("probabilities", lambda clips: self.model(clips, training=False))
         front_end = self.model.get_layer("front_end")
@@ -98,7 +96,7 @@ class Signatures:
             "waveform": Endpoint(self.of_waveform, (waveform,), _as_waveform, *probabilities),
             "waveform_with_rate": Endpoint(
                 self.of_waveform_with_rate,
-                (waveform, *each.values()),
+                (waveform, sample_rate_hz, length),
                 self._with_rate,
                 *probabilities,
             ),
@@ -186,7 +184,7 @@ class Signatures:
         }
 
     def _as_files(self, clips: np.ndarray) -> dict[str, np.ndarray]:
-        return {"wav_bytes": np.array([_wav(clip, self.rate_hz) for clip in clips], object)}
+        return {"wav_bytes": np.array([to_wav(clip, self.rate_hz) for clip in clips], object)}
 
     def _with_rate(self, clips: np.ndarray) -> dict[str, np.ndarray]:
         batch, samples = clips.shape
@@ -218,9 +216,3 @@ def _too_long(samples: Any, rate_hz: Any) -> tuple[Any, str]:
 
 def _as_waveform(clips: np.ndarray) -> dict[str, np.ndarray]:
     return {"waveform": clips}
-
-
-def _wav(waveform: np.ndarray, rate_hz: int) -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, waveform, rate_hz, format="WAV", subtype="FLOAT")
-    return file.getvalue()

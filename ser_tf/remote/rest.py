@@ -1,0 +1,69 @@
+"""TensorFlow Serving's REST interface."""
+
+import base64
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from ser_tf.remote.failures import ServerError, UnavailableError, UnknownModelError, late, refusal
+
+
+class REST:
+    """Bytes as base64 in JSON."""
+
+    def __init__(
+        self, server: str, model: str, version: str | None, timeout_seconds: float
+    ) -> None:
+        self.address = urlsplit(server)
+        self.model = f"{self.address.path.rstrip('/')}/v1/models/{quote(model, safe='')}"
+        self.version = version
+        self.timeout_seconds = timeout_seconds
+
+    def states(self, version: str | None) -> dict[str, str]:
+        path = self.model + _version_path(version)
+        try:
+            answer = self._request("GET", path)
+        except UnknownModelError:
+            return {}
+        return {one["version"]: one["state"] for one in answer["model_version_status"]}
+
+    def ask(self, wav: bytes) -> Mapping[str, Any]:
+        question = {"inputs": {"wav_bytes": [{"b64": base64.b64encode(wav).decode()}]}}
+        path = f"{self.model}{_version_path(self.version)}:predict"
+        answer = self._request("POST", path, json.dumps(question).encode())
+        return {name: values[0] for name, values in answer["outputs"].items()}
+
+    def close(self) -> None:
+        """Nothing is held between requests."""
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> Any:
+        secure = self.address.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = kind(self.address.netloc, timeout=self.timeout_seconds)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = json.loads(response.read() or b"{}")
+        except TimeoutError:
+            raise late(self.timeout_seconds) from None
+        except OSError as error:
+            raise UnavailableError((error.strerror or str(error)).lower()) from None
+        except (http.client.HTTPException, ValueError):
+            raise ServerError(
+                f"{self.address.geturl()}: what answers there is not TensorFlow Serving's REST."
+            ) from None
+        finally:
+            connection.close()
+        if response.status == 503:
+            raise UnavailableError(answer.get("error", "503"))
+        if response.status != 200:
+            raise refusal(answer.get("error", f"HTTP status {response.status}"))
+        return answer
+
+
+def _version_path(version: str | None) -> str:
+    if version is None:
+        return ""
+    return f"/{'versions' if version.isdigit() else 'labels'}/{quote(version, safe='')}"
