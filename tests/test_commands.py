@@ -121,7 +121,7 @@ def test_evaluate_prints_a_table(model_dir, cache_dir, capsys):
 
 
 def test_the_benchmark_reports_rates_side_by_side(small_dir, cache_dir, monkeypatch, capsys):
-    monkeypatch.setattr(benchmark, "ROUNDS", 1)
+    monkeypatch.setattr(benchmark.pipeline, "ROUNDS", 1)
     flags = ["pipeline", "--corpora", "demo", "--data-dir", str(small_dir), "--clips", "10"]
     assert benchmark.main([*flags, "--cache-dir", str(cache_dir), "--json"]) == 0
     slow, first, cached = json.loads(capsys.readouterr().out)

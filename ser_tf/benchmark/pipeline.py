@@ -1,9 +1,7 @@
-"""`python -m ser_tf.benchmark`: times parts of the project side by side in one run."""
+"""The published features: librosa, one clip at a time, against the pipeline."""
 
 import argparse
-import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -16,48 +14,30 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+SUMMARY = "published features with librosa, one clip at a time, against the pipeline"
 ROUNDS = 5
 
 
-@cli.command
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the benchmark that the flags name."""
-    arguments = _parser().parse_args(argv)
-    cli.import_tensorflow()
-    results = pipeline(arguments)
-    if arguments.json:
-        sys.stdout.write(json.dumps(results, indent=2) + "\n")
-    else:
-        sys.stdout.write(_table(results))
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser("benchmark", "Time parts of the project side by side.")
-    commands = parser.add_subparsers(dest="benchmark", required=True)
-    command = commands.add_parser(
-        "pipeline",
-        help="published features with librosa, one clip at a time, against the pipeline",
-    )
-    cli.add_corpora(command, "the four that kagglehub can download")
-    command.add_argument(
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the corpora and the number of clips."""
+    cli.add_corpora(parser, "the four that kagglehub can download")
+    parser.add_argument(
         "--clips",
         type=cli.at_least(int, 10),
         metavar="N",
         default=480,
         help="clips a turn (default: %(default)s)",
     )
-    command.add_argument("--json", action="store_true", help="print JSON")
-    return parser
 
 
-def pipeline(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows a second of the published features, three ways, in `ROUNDS` turns on the same clips.
 
     Each turn times librosa on a tenth of the clips, then the pipeline's first pass over all
     from the files (decode, resample, four copies, features; nothing cached), then ten epochs of
     shuffled batches over the cached features.
     """
+    cli.import_tensorflow()
     from ser_tf import corpora
     from ser_tf.config import REAL_CORPORA
 
@@ -87,6 +67,17 @@ def pipeline(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         }
         for name, values in rates.items()
     ]
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """The rates as lines of text."""
+    lines = [f"{'':<24}{'rows/s':>10}{'lowest':>10}{'highest':>10}{'ratio':>8}"]
+    lines += [
+        f"{result['way']:<24}{result['rows_per_second']:>10.0f}{result['lowest']:>10.0f}"
+        f"{result['highest']:>10.0f}{result['times_librosa']:>8.1f}"
+        for result in results
+    ]
+    return "\n".join(lines)
 
 
 def published_rows(path: str | Path, rng: "np.random.Generator") -> "np.ndarray":
@@ -153,17 +144,3 @@ def _cached_pass(clips: "pd.DataFrame") -> Callable[["pd.DataFrame"], int]:
         return sum(len(batch) for _, batch in batches)
 
     return one_epoch
-
-
-def _table(results: Sequence[dict[str, Any]]) -> str:
-    lines = [f"{'':<24}{'rows/s':>10}{'lowest':>10}{'highest':>10}{'ratio':>8}"]
-    lines += [
-        f"{result['way']:<24}{result['rows_per_second']:>10.0f}{result['lowest']:>10.0f}"
-        f"{result['highest']:>10.0f}{result['times_librosa']:>8.1f}"
-        for result in results
-    ]
-    return "\n".join([*lines, ""])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
