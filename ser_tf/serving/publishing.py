@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from ser_tf.errors import InputError
-from ser_tf.serving import warmup
+from ser_tf.serving import config, warmup
 from ser_tf.serving.signatures import Signatures
 
 TOLERANCE = 1e-5
@@ -105,8 +105,7 @@ def _tensors(infos: Any) -> dict[str, str]:
 
 def _free_version(folder: Path, version: int | None) -> int:
     if version is None:
-        taken = (int(p.name) for p in folder.iterdir() if p.name.isascii() and p.name.isdigit())
-        return max(taken, default=0) + 1
+        return max(config.published_versions(folder), default=0) + 1
     if version < 1:
         raise InputError(f"--version {version}: versions are numbers from 1 on.")
     if (folder / str(version)).exists():
