@@ -120,15 +120,16 @@ def import_tensorflow() -> None:
 def _logging_to_stderr() -> Iterator[None]:
     """Shows what the package logs as bare lines while a command runs."""
     logger = logging.getLogger("ser_tf")
-    before = logger.handlers, logger.level
+    before = logger.handlers, logger.level, logger.propagate
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # absl, which TensorFlow logs by, gives the root a handler of its own
     try:
         yield
     finally:
-        logger.handlers, logger.level = before
+        logger.handlers, logger.level, logger.propagate = before
 
 
 def _fail(line: str) -> int:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import shutil
@@ -188,6 +189,40 @@ def test_what_is_no_tensorflow_serving_is_said(server, clip, capsys):
     address = server["grpc"].replace("grpc", "http")
     assert client.main(["--server", address, "--model", "toy", str(clip)]) == 1
     assert "is not TensorFlow Serving's REST" in one_error_line(capsys)
+
+
+@contextlib.contextmanager
+def web_server(code, content):
+    """A server that answers everything alike; its address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            """Says nothing."""
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("code", "content", "reason"),
+    [
+        (200, b"<html>", "is not TensorFlow Serving's REST"),
+        (404, b'{"detail": "no"}', "is not TensorFlow Serving's REST"),
+        (200, b"[]", "is not TensorFlow Serving's REST"),
+        (503, b"busy", "no server answers there (it answers 503)"),
+    ],
+)
+def test_another_web_server_is_one_line(code, content, reason, clip, capsys):
+    with web_server(code, content) as address:
+        assert client.main(["--server", address, str(clip)]) == 1
+    assert reason in one_error_line(capsys)
 
 
 class Busy:

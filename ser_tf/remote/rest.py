@@ -24,43 +24,50 @@ class REST:
     def states(self, version: str | None) -> dict[str, str]:
         path = self.model + _version_path(version)
         try:
-            answer = self._request("GET", path)
+            found = self._request("GET", path, wanted="model_version_status")
         except UnknownModelError:
             return {}
-        return {one["version"]: one["state"] for one in answer["model_version_status"]}
+        return {one["version"]: one["state"] for one in found}
 
     def ask(self, wav: bytes) -> Mapping[str, Any]:
         question = {"inputs": {"wav_bytes": [{"b64": base64.b64encode(wav).decode()}]}}
         path = f"{self.model}{_version_path(self.version)}:predict"
-        answer = self._request("POST", path, json.dumps(question).encode())
-        return {name: values[0] for name, values in answer["outputs"].items()}
+        outputs = self._request("POST", path, json.dumps(question).encode(), wanted="outputs")
+        return {name: values[0] for name, values in outputs.items()}
 
     def close(self) -> None:
         """Nothing is held between requests."""
 
-    def _request(self, method: str, path: str, body: bytes | None = None) -> Any:
+    def _request(self, method: str, path: str, body: bytes | None = None, *, wanted: str) -> Any:
+        """What stands under `wanted` in the answer."""
         secure = self.address.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(self.address.netloc, timeout=self.timeout_seconds)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            answer = json.loads(response.read() or b"{}")
+            content = response.read()
         except TimeoutError:
             raise late(self.timeout_seconds) from None
         except OSError as error:
             raise UnavailableError((error.strerror or str(error)).lower()) from None
-        except (http.client.HTTPException, ValueError):
-            raise ServerError(
-                f"{self.address.geturl()}: what answers there is not TensorFlow Serving's REST."
-            ) from None
+        except http.client.HTTPException:
+            raise self._foreign() from None
         finally:
             connection.close()
         if response.status == 503:
-            raise UnavailableError(answer.get("error", "503"))
-        if response.status != 200:
-            raise refusal(answer.get("error", f"HTTP status {response.status}"))
-        return answer
+            raise UnavailableError("it answers 503")
+        try:
+            answer = json.loads(content)
+            if response.status != 200:
+                raise refusal(answer["error"])
+            return answer[wanted]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            raise self._foreign() from None
+
+    def _foreign(self) -> ServerError:
+        address = self.address.geturl()
+        return ServerError(f"{address}: what answers there is not TensorFlow Serving's REST.")
 
 
 def _version_path(version: str | None) -> str:
