@@ -119,17 +119,22 @@ def import_tensorflow() -> None:
 @contextmanager
 def _logging_to_stderr() -> Iterator[None]:
     """Shows what the package logs as bare lines while a command runs."""
-    logger = logging.getLogger("ser_tf")
-    before = logger.handlers, logger.level, logger.propagate
+    # `python -m ser_tf.fit` gives the command's own module the name __main__.
+    loggers = [logging.getLogger(name) for name in ("ser_tf", "__main__")]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False  # absl, which TensorFlow logs by, gives the root a handler of its own
+    for logger in loggers:
+        logger.handlers = [handler]
+        logger.setLevel(logging.INFO)
+        logger.propagate = False  # TensorFlow's saving gives the root logger a handler of its own
     try:
         yield
     finally:
-        logger.handlers, logger.level, logger.propagate = before
+        for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+            logger.handlers = handlers
+            logger.setLevel(level)
+            logger.propagate = propagate
 
 
 def _fail(line: str) -> int:

@@ -15,7 +15,7 @@ from ser_tf.augment import AUGMENTATIONS
 from ser_tf.corpora import REAL_CORPORA
 from ser_tf.errors import InputError
 from ser_tf.features import FEATURES
-from ser_tf.models import MEMORIES, MODELS, PUBLISHED
+from ser_tf.models import MEMORIES, MODELS, of_features
 from ser_tf.splits import KINDS
 
 if TYPE_CHECKING:
@@ -127,18 +127,25 @@ class Config:
             raise UsageError("--test-speakers and --validation-speakers need --split speakers.")
         if self.copies == "published" and self.augment:
             raise UsageError("--copies published and --augment exclude each other.")
-        published = self.features == "published"
-        if self.copies == "published" and not published:
+        if self.copies == "published" and self.features != "published":
             raise UsageError("--copies published needs --features published.")
         object.__setattr__(
             self,
             "feature_options",
             _complete(FEATURES[self.features], self.feature_options, "--feature-options"),
         )
-        entry = (PUBLISHED if published else MODELS)[self.model]
+        models = of_features(self.features)
+        if self.model not in models:
+            raise UsageError(
+                f"--features {self.features} needs a --model that follows streams; choose from "
+                f"{', '.join(models)}. Received: {self.model}."
+            )
+        entry = models[self.model]
         options = dict(self.model_options or {})
         if hasattr(entry, "memory"):
             options["memory"] = self.lmu
+        elif self.lmu != "ser_tf" and self.features == "causal":
+            raise UsageError(f"--lmu {self.lmu} follows no stream; --features causal needs ser_tf.")
         object.__setattr__(self, "model_options", _complete(entry, options, "--model-options"))
 
     @property
@@ -148,8 +155,8 @@ class Config:
 
     @property
     def model_entry(self) -> Any:
-        """The entry of `MODELS` with this configuration's hyperparameters."""
-        return dataclasses.replace(MODELS[self.model], **self.model_options)
+        """The model's registry entry with this configuration's hyperparameters."""
+        return dataclasses.replace(of_features(self.features)[self.model], **self.model_options)
 
     def build_front_end(self) -> "keras.Layer":
         """The layers from waveform to features.

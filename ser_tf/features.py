@@ -11,8 +11,57 @@ if TYPE_CHECKING:
     import keras
 
 
+class _OneLength:
+    """What features of one length for all clips share: they are arrays as they are."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`(frames, channels)` of every clip's features."""
+        raise NotImplementedError
+
+    @property
+    def array_shape(self) -> tuple[int, int]:
+        """`(frames, channels)` of features in arrays: `shape`."""
+        return self.shape
+
+    def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
+        """The features as they are."""
+        return features
+
+
 @dataclass(frozen=True)
-class Published:
+class _Frames:
+    """Where frames of mel bands lie.
+
+    Attributes:
+        rate_hz: sampling rate of the waveform.
+        window_seconds: length of the Hann window.
+        hop_seconds: distance between two frames.
+        n_fft: length of the Fourier transform in samples.
+        n_mels: number of mel bands.
+    """
+
+    rate_hz: int = 16_000
+    window_seconds: float = 0.025
+    hop_seconds: float = 0.010
+    n_fft: int = 512
+    n_mels: int = 64
+
+    def _spectrum(self) -> dict[str, int]:
+        return {
+            "rate_hz": self.rate_hz,
+            "window_samples": self._samples(self.window_seconds),
+            "hop_samples": self._samples(self.hop_seconds),
+            "n_fft": self.n_fft,
+            "n_mels": self.n_mels,
+        }
+
+    def _samples(self, seconds: float) -> int:
+        return round(seconds * self.rate_hz)
+
+
+@dataclass(frozen=True)
+class Published(_OneLength):
     """The published flat row of 22,050 Hz: see `ser_tf.layers.features.PublishedRow`.
 
     Attributes:
@@ -70,25 +119,15 @@ class Published:
 
 
 @dataclass(frozen=True)
-class LogMel:
+class LogMel(_Frames, _OneLength):
     """Frames of mel-band levels in dB, of clips fitted to one length.
 
     Attributes:
-        rate_hz: sampling rate of the waveform.
         clip_seconds: shorter clips get zeros in front, of longer ones the middle is taken.
-        window_seconds: length of the Hann window.
-        hop_seconds: distance between two frames.
-        n_fft: length of the Fourier transform in samples.
-        n_mels: number of mel bands.
         deltas: how many derivatives in time are appended as channels.
     """
 
-    rate_hz: int = 16_000
     clip_seconds: float = 4.0
-    window_seconds: float = 0.025
-    hop_seconds: float = 0.010
-    n_fft: int = 512
-    n_mels: int = 64
     deltas: int = 0
 
     @property
@@ -132,18 +171,6 @@ class LogMel:
 
         return features.LogMel(**self._spectrum())
 
-    def _spectrum(self) -> dict[str, int]:
-        return {
-            "rate_hz": self.rate_hz,
-            "window_samples": self._samples(self.window_seconds),
-            "hop_samples": self._samples(self.hop_seconds),
-            "n_fft": self.n_fft,
-            "n_mels": self.n_mels,
-        }
-
-    def _samples(self, seconds: float) -> int:
-        return round(seconds * self.rate_hz)
-
 
 @dataclass(frozen=True)
 class MFCC(LogMel):
@@ -165,12 +192,75 @@ class MFCC(LogMel):
         return features.MFCC(n_mfcc=self.n_mfcc, **self._spectrum())
 
 
-Feature = Published | LogMel
+@dataclass(frozen=True)
+class Causal(_Frames):
+    """Frames of mel-band levels relative to the level so far, of clips of any length, for streams.
+
+    Every frame is known as soon as its last sample is heard, and a change of gain leaves the
+    frames as they are: see `ser_tf.layers.features.RelativeLevels`.
+
+    Attributes:
+        least_frames: frames of the shortest clip; a shorter one is heard after silence.
+        clip_seconds: of longer clips training and scoring hear the end.
+        memory_seconds: age at which a frame counts 1/e of what it did in the level so far.
+        range_db: levels further below the level so far are raised to it.
+    """
+
+    least_frames: int = 4
+    clip_seconds: float = 6.0
+    memory_seconds: float = 10.0
+    range_db: float = 60.0
+
+    @property
+    def span_seconds(self) -> float:
+        """How long a piece of a recording is heard as one clip."""
+        return self.clip_seconds
+
+    @property
+    def shape(self) -> tuple[None, int]:
+        """`(frames, channels)` of a clip's features: as many frames as the clip has."""
+        return None, self.n_mels + 2
+
+    @property
+    def array_shape(self) -> tuple[int, int]:
+        """`(frames, channels)` of features in arrays, the clip's frames and then absent ones."""
+        return self._samples(self.clip_seconds) // self._samples(self.hop_seconds), self.shape[1]
+
+    @property
+    def normalised_axes(self) -> None:
+        """None: the features have the same scale for every corpus."""
+        return None
+
+    def build(self) -> "keras.Layer":
+        """The layer "front_end": waveform `(batch, samples)` → `(batch, frames, channels)`.
+
+        Raises:
+            ValueError: if a hyperparameter breaks its rule.
+        """
+        import keras
+
+        from ser_tf.layers import features
+
+        levels = features.CausalLogMel(**self._spectrum(), least_frames=self.least_frames)
+        memory_frames = self.memory_seconds / self.hop_seconds
+        relative = features.RelativeLevels(memory_frames, range_db=self.range_db)
+        waveform = keras.Input((None,), dtype="float32", name="waveform")
+        return keras.Sequential([waveform, levels, relative], name="front_end")
+
+    def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
+        """What `build` makes of clips, at the length of `array_shape`."""
+        from ser_tf.layers.features import FillFrames
+
+        return FillFrames(self.array_shape[0])(features)
+
+
+Feature = Published | LogMel | Causal
 
 FEATURES: dict[str, Feature] = {
     "published": Published(),
     "mfcc": MFCC(),
     "mfcc_deltas": MFCC(deltas=2),
     "logmel": LogMel(),
+    "causal": Causal(),
 }
 """The features by the name that `--features` takes."""

@@ -38,6 +38,14 @@ def predictions(model: "keras.Model", data: "Data") -> pd.DataFrame:
     return table
 
 
+def answer(artifact: "Artifact", probabilities: np.ndarray) -> Answer:
+    """What the model's `probabilities` `(classes,)` say."""
+    values = dict(zip(artifact.classes, probabilities.tolist(), strict=True))
+    emotion = max(values, key=values.__getitem__)
+    unsure = values[emotion] < artifact.calibration.unsure_below
+    return Answer(emotion, values[emotion], values, unsure)
+
+
 class Recogniser:
     """Recognises the emotion in recordings with a trained model.
 
@@ -60,10 +68,7 @@ class Recogniser:
             probabilities = self._probabilities(waveform[np.newaxis])[0]
         else:
             probabilities = self._of_windows(waveform)[1].mean(axis=0)
-        values = dict(zip(self.artifact.classes, probabilities.tolist(), strict=True))
-        emotion = max(values, key=values.__getitem__)
-        unsure = values[emotion] < self.artifact.calibration.unsure_below
-        return Answer(emotion, values[emotion], values, unsure)
+        return answer(self.artifact, probabilities)
 
     def timeline(self, waveform: np.ndarray) -> pd.DataFrame:
         """The emotions along a recording: float32 `(samples,)` at the model's rate.

@@ -35,7 +35,13 @@ _CORES = os.cpu_count() or 1
 
 # The code on which waveforms and features in the cache depend.
 _DECODER = ("audio.py",)
-_FEATURES = (*_DECODER, "layers/features", "layers/augment", "layers/resample.py")
+_FEATURES = (
+    *_DECODER,
+    "layers/features",
+    "layers/augment",
+    "layers/resample.py",
+    "layers/streams.py",
+)
 
 MAX_CORRUPT_SHARE = 0.05
 """A larger share of undecodable clips is an error: the data are not what they should be."""
@@ -169,13 +175,14 @@ def training_batches(
 
 
 def augmented_clips(
-    waveforms: Sequence[str], layers: Sequence["keras.Layer"], front_end: "keras.Layer"
+    waveforms: Sequence[str], layers: Sequence["keras.Layer"], entry: Any, front_end: "keras.Layer"
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """The features of a clip after its waveform went through augmentation `layers`.
 
     Args:
         waveforms: for each row, the path of its samples (the column `waveform` of `decode`).
         layers: augmentations of waveforms.
+        entry: the entry of `FEATURES` that built `front_end`.
         front_end: waveform `(batch, samples)` -> features `(batch, frames, channels)`.
 
     Returns:
@@ -185,7 +192,7 @@ def augmented_clips(
 
     def features_of(row: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         waveform = _read(paths[row])[tf.newaxis]  # (1, samples)
-        return front_end(apply(layers, waveform, seed))[0]
+        return entry.fit(front_end(apply(layers, waveform, seed)))[0]
 
     return features_of
 
@@ -206,18 +213,21 @@ def _extract(
     clips: "pd.DataFrame", entry: Any, front_end: "keras.Layer", copies: str
 ) -> np.ndarray:
     seeds = [np.frombuffer(bytes.fromhex(text)[:8], "<i4") for text in clips["digest"]]
-    features_of = _published_copies_of(entry) if copies == "published" else _clip_of(front_end)
+    features_of = (
+        _published_copies_of(entry) if copies == "published" else _clip_of(entry, front_end)
+    )
     chain = tf.data.Dataset.from_tensor_slices((clips["waveform"].tolist(), np.stack(seeds)))
     chain = _with_options(chain.map(features_of, num_parallel_calls=_CORES).prefetch(_CORES))
-    rows = np.empty((len(clips), COPIES[copies], *entry.shape), np.float32)
+    rows = np.empty((len(clips), COPIES[copies], *entry.array_shape), np.float32)
     made = progress.bar(chain.as_numpy_iterator(), "features", len(clips))
     for number, clip in enumerate(made):
         rows[number] = clip
-    return rows.reshape(-1, *entry.shape)
+    return rows.reshape(-1, *entry.array_shape)
 
 
-def _clip_of(front_end: "keras.Layer") -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    return lambda path, seed: front_end(_read(path)[tf.newaxis])  # (1, frames, channels)
+def _clip_of(entry: Any, front_end: "keras.Layer") -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    # (1, frames, channels)
+    return lambda path, seed: entry.fit(front_end(_read(path)[tf.newaxis]))
 
 
 def _published_copies_of(entry: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

@@ -19,8 +19,8 @@ FLOORS = (
     ("config", "pipeline"),
     ("artifacts", "data", "plots", "report", "serving"),
     ("inference",),
-    ("training",),
-    ("fit", "evaluate", "predict", "export", "doctor", "benchmark", "client"),
+    ("training", "streaming"),
+    ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client"),
 )
 HEAVY = ("tensorflow", "keras", "keras_lmu", "librosa", "sklearn", "pandas", "kagglehub", "grpc")
 COMMANDS = FLOORS[-1]

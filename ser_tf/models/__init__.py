@@ -2,15 +2,20 @@
 
 `MODELS` holds the sizes that suit frames, `PUBLISHED` those of the published system, which reads
 its flat row of 2,376 numbers as a sequence of scalars. Both have the same keys. Convolutions and
-pooling pad, so every number of frames from one up can be built.
+pooling pad, so every number of frames from one up can be built. `CAUSAL` holds those that follow
+a stream.
 """
+
+from collections.abc import Mapping
 
 from ser_tf.models.convolutional import CNN1, CNN2
 from ser_tf.models.encoder import Encoder
 from ser_tf.models.lmu import LMU, MEMORIES, CoupledLMU
 from ser_tf.models.recurrent import CNNLSTM, LSTM
+from ser_tf.models.streaming import StreamingLMU
 
 __all__ = [
+    "CAUSAL",
     "CNN1",
     "CNN2",
     "CNNLSTM",
@@ -21,6 +26,8 @@ __all__ = [
     "PUBLISHED",
     "CoupledLMU",
     "Encoder",
+    "StreamingLMU",
+    "of_features",
 ]
 
 MODELS: dict[str, Encoder] = {
@@ -65,3 +72,11 @@ PUBLISHED: dict[str, Encoder] = {
     ),
 }
 """The models with the published hyperparameters, for the flat row `(2376, 1)`."""
+
+CAUSAL: dict[str, Encoder] = {"lmu": StreamingLMU()}
+"""The models that follow a stream, for causal features."""
+
+
+def of_features(name: str) -> Mapping[str, Encoder]:
+    """The models, by their names, that read the features of that name."""
+    return {"published": PUBLISHED, "causal": CAUSAL}.get(name, MODELS)

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 class Encoder:
     """A model by its hyperparameters. Subclasses define `summarise`."""
 
-    def build(self, shape: tuple[int, int], classes: int) -> "keras.Model":
+    def build(self, shape: tuple[int | None, int], classes: int) -> "keras.Model":
         """The untrained model, named "encoder".
 
         Args:
-            shape: frames and channels of the features, each at least 1.
+            shape: frames and channels of the features, each at least 1; frames None where they
+                vary from clip to clip.
             classes: number of emotions, at least 2.
 
         Returns:
@@ -27,7 +28,7 @@ class Encoder:
         """
         import keras
 
-        if len(shape) != 2 or min(shape) < 1:
+        if len(shape) != 2 or any(size is not None and size < 1 for size in shape):
             raise ValueError(f"shape must be (frames, channels), each >= 1. Received: {shape}.")
         if classes < 2:
             raise ValueError(f"classes must be at least 2. Received: {classes}.")

@@ -81,11 +81,14 @@ def build_model(config: Config, front_end: keras.Layer, data: Data) -> keras.Mod
         logits) and `calibration`.
     """
     entry = config.feature_entry
-    normalisation = keras.layers.Normalization(entry.normalised_axes, name="normalisation")
-    normalisation.adapt(data.features)
     inputs = keras.Input(entry.shape, name="features")
+    normalised = inputs
+    if entry.normalised_axes:
+        normalisation = keras.layers.Normalization(entry.normalised_axes, name="normalisation")
+        normalisation.adapt(data.features)
+        normalised = normalisation(inputs)
     network = config.build_network(len(data.classes))
-    encoder = keras.Model(inputs, network(normalisation(inputs)), name="encoder")
+    encoder = keras.Model(inputs, network(normalised), name="encoder")
     waveform = keras.Input((None,), name="waveform")
     probabilities = Calibration(name="calibration")(encoder(front_end(waveform)))
     return keras.Model(waveform, probabilities, name=config.model)
@@ -149,14 +152,17 @@ def _training_batches(
     config: Config, training: Data, front_end: keras.Layer, epochs: range
 ) -> tf.data.Dataset:
     entries = [AUGMENTATIONS[name] for name in config.augment]
-    rate_hz = config.feature_entry.rate_hz
+    feature_entry = config.feature_entry
+    rate_hz = feature_entry.rate_hz
     layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
     for entry in entries:
         layers[entry.domain].append(entry.build(rate_hz))
     augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
     if layers["waveform"]:
         waveforms = training.rows["waveform"].tolist()
-        augmented_clip = pipeline.augmented_clips(waveforms, layers["waveform"], front_end)
+        augmented_clip = pipeline.augmented_clips(
+            waveforms, layers["waveform"], feature_entry, front_end
+        )
     return pipeline.training_batches(
         training.features,
         training.labels,

@@ -3,19 +3,25 @@
 Every layer computes in float32 whatever the dtype policy and treats each item of a batch on its
 own. Levels, coefficients, deltas, zero crossings and RMS equal librosa's under its defaults (McFee
 et al., 2015, "librosa: Audio and music signal analysis in Python"): frames centred on multiples of
-the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 2.
+the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 2. `causal` has
+frames that look back only, for streams.
 """
 
+from ser_tf.layers.features.causal import ABSENT_DB, CausalLogMel, FillFrames, RelativeLevels
 from ser_tf.layers.features.frames import MFCC, Deltas, LogMel
 from ser_tf.layers.features.framing import FitClip
 from ser_tf.layers.features.published import PublishedRow, root_mean_square, zero_crossing_rate
 
 __all__ = [
+    "ABSENT_DB",
     "MFCC",
+    "CausalLogMel",
     "Deltas",
+    "FillFrames",
     "FitClip",
     "LogMel",
     "PublishedRow",
+    "RelativeLevels",
     "root_mean_square",
     "zero_crossing_rate",
 ]

@@ -8,12 +8,7 @@ import numpy as np
 from keras import ops
 
 from ser_tf.layers.features.framing import Float32Layer, Shape, centre, require, require_positive
-
-_SILENCE_POWER = 1e-10
-"""librosa's smallest power: -100 dB."""
-
-_BANDS_PER_BLOCK = 16
-"""Mel bands multiplied at once: a block skips the frequencies that none of its bands hears."""
+from ser_tf.layers.features.spectrum import MelSpectrum, decibels
 
 
 @keras.saving.register_keras_serializable("ser_tf")
@@ -72,8 +67,7 @@ class LogMel(Float32Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Makes the window and the mel filters."""
-        self._window = _hann(self.window_samples)
-        self._mel_blocks = _mel_blocks(self.rate_hz, self.n_fft, self.n_mels)
+        self._spectrum = MelSpectrum(self.rate_hz, self.window_samples, self.n_fft, self.n_mels)
         self.built = True
 
     def call(self, inputs: Any) -> Any:
@@ -82,11 +76,9 @@ class LogMel(Float32Layer):
         # changes phases only, so the zeros around it need not be framed.
         before = self.n_fft // 2 - (self.n_fft - self.window_samples) // 2
         padded = centre(inputs, before, self.window_samples, self.hop_samples)
-        frames = ops.extract_sequences(padded, self.window_samples, self.hop_samples)
-        real, imaginary = ops.rfft(frames * self._window, self.n_fft)
-        power = ops.square(real) + ops.square(imaginary)  # (batch, frames, n_fft // 2 + 1)
-        bands = [ops.matmul(power[..., low:high], mel) for low, high, mel in self._mel_blocks]
-        return _decibels(ops.concatenate(bands, axis=-1), self.top_db)  # (batch, frames, n_mels)
+        power = self._spectrum.power(padded, self.hop_samples)
+        loudest = ops.max(power, axis=(1, 2), keepdims=True)
+        return decibels(ops.maximum(power, loudest * 10 ** (-self.top_db / 10)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`(batch, frames, n_mels)`."""
@@ -191,31 +183,6 @@ class Deltas(Float32Layer):
         """`(batch, frames, (1 + orders) * channels)`."""
         *leading, channels = input_shape
         return (*leading, (1 + self.orders) * channels)
-
-
-def _decibels(power: Any, top_db: float) -> Any:
-    loudest = ops.max(power, axis=(1, 2), keepdims=True)
-    floor = ops.maximum(loudest * 10 ** (-top_db / 10), _SILENCE_POWER)
-    return ops.log(ops.maximum(power, floor)) * (10 / math.log(10))
-
-
-def _hann(samples: int) -> np.ndarray:
-    phases = 2 * np.pi * np.arange(samples) / samples
-    return (0.5 - 0.5 * np.cos(phases)).astype("float32")
-
-
-def _mel_blocks(rate_hz: int, n_fft: int, n_mels: int) -> tuple[tuple[int, int, np.ndarray], ...]:
-    """The mel filters as blocks of neighbours: first bin, bin after the last, `(bins, mels)`."""
-    from librosa.filters import mel
-
-    filters = mel(sr=rate_hz, n_fft=n_fft, n_mels=n_mels, dtype=np.float64).T.astype("float32")
-    blocks = []
-    for first in range(0, n_mels, _BANDS_PER_BLOCK):
-        block = filters[:, first : first + _BANDS_PER_BLOCK]
-        heard = block.any(axis=1)
-        low, high = int(heard.argmax()), len(heard) - int(heard[::-1].argmax())
-        blocks.append((low, high, np.ascontiguousarray(block[low:high])))
-    return tuple(blocks)
 
 
 def _dct(n_mels: int, n_mfcc: int) -> np.ndarray:

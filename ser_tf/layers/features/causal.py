@@ -1,0 +1,210 @@
+"""Causal features: each frame depends on what was heard before its end, and on nothing after it.
+
+Both layers compute a clip at once (`call`) or chunk by chunk (`step`, see `ser_tf.layers.streams`),
+with equal results.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from ser_tf.layers.features.framing import Float32Layer, Shape, at_least, require, require_positive
+from ser_tf.layers.features.spectrum import DECIBEL, MelSpectrum, decibels
+from ser_tf.layers.streams import fading_sums
+
+ABSENT_DB = -200.0
+"""The level of a frame that was never heard; rows of it fill up clips of a batch at the end."""
+
+
+@keras.saving.register_keras_serializable("ser_tf")
+class CausalLogMel(Float32Layer):
+    """Levels of mel bands in dB, each frame as soon as its last sample is there.
+
+    Equal to librosa's `power_to_db(melspectrogram(..., center=False), top_db=None)` of the waveform
+    after `window_samples - hop_samples` zeros: frame t ends with sample `(t + 1) * hop_samples`.
+    Samples after the last whole hop are not heard; a clip of less than `least_frames` hops is
+    heard after as much silence.
+
+    Input shape: waveform `(batch, samples)`, one sample or more.
+    Output shape: `(batch, max(least_frames, samples // hop_samples), n_mels)`, -100 dB and above.
+
+    Args:
+        rate_hz: sampling rate of the waveform.
+        window_samples: length of the Hann window, at least `hop_samples`.
+        hop_samples: distance between the ends of two frames.
+        n_fft: length of the Fourier transform, even, no shorter than the window.
+        n_mels: number of mel bands from 0 Hz to `rate_hz / 2`.
+        least_frames: frames of the shortest clip.
+
+    Raises:
+        ValueError: if an argument breaks its rule.
+    """
+
+    arguments = ("rate_hz", "window_samples", "hop_samples", "n_fft", "n_mels", "least_frames")
+
+    def __init__(
+        self,
+        rate_hz: int,
+        window_samples: int,
+        hop_samples: int,
+        n_fft: int,
+        n_mels: int,
+        least_frames: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rate_hz = rate_hz
+        self.window_samples = window_samples
+        self.hop_samples = hop_samples
+        self.n_fft = n_fft
+        self.n_mels = n_mels
+        self.least_frames = least_frames
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+        require_positive(**{name: getattr(self, name) for name in self.arguments})
+        require(
+            window_samples >= hop_samples,
+            "window_samples must be no less than hop_samples",
+            window_samples=window_samples,
+            hop_samples=hop_samples,
+        )
+        self.stride = hop_samples
+        self.state_size = window_samples - hop_samples
+
+    def build(self, input_shape: Shape) -> None:
+        """Makes the window and the mel filters."""
+        self._spectrum = MelSpectrum(self.rate_hz, self.window_samples, self.n_fft, self.n_mels)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """The levels of the waveforms `inputs`, in dB."""
+        missing = self.least_frames * self.hop_samples - ops.shape(inputs)[1]
+        silence = self.state_size + at_least(0, missing)
+        return self._levels(ops.pad(inputs, ((0, 0), (silence, 0))))
+
+    def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
+        """The frames that end in a chunk.
+
+        Args:
+            chunk: the next samples, `(batch, samples)`, one or more whole hops.
+            state: the last samples before them, `(batch, state_size)`.
+        """
+        samples = ops.concatenate([state, chunk], axis=1)
+        start = ops.shape(samples)[1] - self.state_size
+        return self._levels(samples), samples[:, start:]
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`(batch, frames, n_mels)`."""
+        batch, samples = input_shape
+        frames = None
+        if samples is not None:
+            frames = max(self.least_frames, samples // self.hop_samples)
+        return (batch, frames, self.n_mels)
+
+    def _levels(self, samples: Any) -> Any:
+        return decibels(self._spectrum.power(samples, self.hop_samples))
+
+
+@keras.saving.register_keras_serializable("ser_tf")
+class RelativeLevels(Float32Layer):
+    """Levels relative to how loud the sound has been so far, so that gain does not matter.
+
+    The reference of a frame is the mean level, in dB, of the frames up to it, weighted by
+    `power ** exponent` and by `exp(-age / memory_frames)`: soon after speech has begun it is the
+    level of speech, and pauses change nothing. It is what a microphone's automatic gain control
+    follows, but exact, and known for every prefix of a recording.
+
+    Input shape: levels of bands in dB, `(batch, frames, bands)`.
+    Output shape: `(batch, frames, bands + 2)`: bands and, after them, the whole frame relative to
+        the reference, in units of 20 dB, no less than `-range_db`; last, the frame's level in dB,
+        for weights in which gain cancels out.
+
+    Args:
+        memory_frames: age at which a frame counts 1/e of what it did, above 0.
+        exponent: how far loud frames outweigh quiet ones, above 0.
+        range_db: levels further below the reference are raised to it, above 0.
+
+    Raises:
+        ValueError: if an argument is not positive.
+    """
+
+    arguments = ("memory_frames", "exponent", "range_db")
+    stride = 1
+    state_size = 2
+
+    def __init__(
+        self,
+        memory_frames: float,
+        exponent: float = 0.5,
+        range_db: float = 60.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.memory_frames = memory_frames
+        self.exponent = exponent
+        self.range_db = range_db
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+        require_positive(**{name: getattr(self, name) for name in self.arguments})
+
+    def call(self, inputs: Any) -> Any:
+        """The relative levels of clips that begin with `inputs`."""
+        state = ops.zeros((ops.shape(inputs)[0], self.state_size))
+        return self.step(inputs, state)[0]
+
+    def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
+        """The relative levels of the next frames, `(batch, frames, bands)`.
+
+        The state is the sums of the weighted levels and of the weights, as of the last frame.
+        """
+        level = ops.logsumexp(chunk * DECIBEL, axis=2, keepdims=True) / DECIBEL
+        weight = ops.exp(level * (DECIBEL * self.exponent))
+        sums = ops.concatenate([weight * level, weight], axis=2)  # (batch, frames, 2)
+        sums = fading_sums(sums, state, self.memory_frames)
+        reference = sums[..., :1] / sums[..., 1:]
+        relative = ops.concatenate([chunk, level], axis=2) - reference
+        relative = ops.maximum(relative, -self.range_db) / 20
+        return ops.concatenate([relative, level], axis=2), sums[:, -1]
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`(batch, frames, bands + 2)`."""
+        *leading, bands = input_shape
+        return (*leading, None if bands is None else bands + 2)
+
+
+@keras.saving.register_keras_serializable("ser_tf")
+class FillFrames(Float32Layer):
+    """Clips at one number of frames, for arrays: absent frames after a shorter one.
+
+    Of a longer clip the last frames are taken.
+
+    Input shape: output of `RelativeLevels`, `(batch, any, channels)`.
+    Output shape: `(batch, frames, channels)`; absent frames are zeros of level `ABSENT_DB`.
+
+    Args:
+        frames: length of the result, at least 1.
+
+    Raises:
+        ValueError: if `frames` is less than 1.
+    """
+
+    arguments = ("frames",)
+
+    def __init__(self, frames: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        require_positive(frames=frames)
+        self.frames = frames
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def call(self, inputs: Any) -> Any:
+        """The clips `inputs` at `frames` frames."""
+        batch, frames, channels = ops.shape(inputs)
+        heard = inputs[:, at_least(0, frames - self.frames) :]
+        absent = np.zeros((1, 1, channels), "float32")
+        absent[..., -1] = ABSENT_DB
+        absent = ops.tile(absent, (batch, at_least(0, self.frames - frames), 1))
+        return ops.concatenate([heard, absent], axis=1)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`(batch, frames, channels)`."""
+        return (input_shape[0], self.frames, input_shape[2])

@@ -1,0 +1,64 @@
+"""The mel spectrum of frames, and decibels: where all features of frames begin."""
+
+import math
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+DECIBEL = math.log(10) / 10
+"""The natural logarithm of a power ratio of 1 dB."""
+
+_SILENCE_POWER = 1e-10
+"""librosa's smallest power: -100 dB."""
+
+_BANDS_PER_BLOCK = 16
+"""Mel bands multiplied at once: a block skips the frequencies that none of its bands hears."""
+
+
+class MelSpectrum:
+    """The power in Slaney's mel bands from 0 Hz to half the rate: `librosa.feature.melspectrogram`.
+
+    Args:
+        rate_hz: sampling rate of the samples.
+        window_samples: length of a frame and of its Hann window.
+        n_fft: length of the Fourier transform, no shorter than the window.
+        n_mels: number of bands.
+    """
+
+    def __init__(self, rate_hz: int, window_samples: int, n_fft: int, n_mels: int) -> None:
+        self.n_fft = n_fft
+        self._window = _hann(window_samples)
+        self._blocks = _mel_blocks(rate_hz, n_fft, n_mels)
+
+    def power(self, samples: Any, hop_samples: int) -> Any:
+        """`(batch, frames, n_mels)` of `(batch, samples)`, framed from the first sample on."""
+        frames = ops.extract_sequences(samples, len(self._window), hop_samples)
+        real, imaginary = ops.rfft(frames * self._window, self.n_fft)
+        power = ops.square(real) + ops.square(imaginary)  # (batch, frames, n_fft // 2 + 1)
+        bands = [ops.matmul(power[..., low:high], mel) for low, high, mel in self._blocks]
+        return ops.concatenate(bands, axis=-1)
+
+
+def decibels(power: Any) -> Any:
+    """`power` in dB relative to 1, no less than -100."""
+    return ops.log(ops.maximum(power, _SILENCE_POWER)) / DECIBEL
+
+
+def _hann(samples: int) -> np.ndarray:
+    phases = 2 * np.pi * np.arange(samples) / samples
+    return (0.5 - 0.5 * np.cos(phases)).astype("float32")
+
+
+def _mel_blocks(rate_hz: int, n_fft: int, n_mels: int) -> tuple[tuple[int, int, np.ndarray], ...]:
+    """The mel filters as blocks of neighbours: first bin, bin after the last, `(bins, mels)`."""
+    from librosa.filters import mel
+
+    filters = mel(sr=rate_hz, n_fft=n_fft, n_mels=n_mels, dtype=np.float64).T.astype("float32")
+    blocks = []
+    for first in range(0, n_mels, _BANDS_PER_BLOCK):
+        block = filters[:, first : first + _BANDS_PER_BLOCK]
+        heard = block.any(axis=1)
+        low, high = int(heard.argmax()), len(heard) - int(heard[::-1].argmax())
+        blocks.append((low, high, np.ascontiguousarray(block[low:high])))
+    return tuple(blocks)

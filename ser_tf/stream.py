@@ -1,0 +1,153 @@
+"""`python -m ser_tf.stream`: the emotion in a recording or at the microphone while it goes on."""
+
+import argparse
+import json
+import logging
+import queue
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser_tf import artifacts, audio, cli
+from ser_tf.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ser_tf.answers import Answer
+    from ser_tf.streaming import Stream
+
+_LOG = logging.getLogger(__name__)
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Follows the sound to its end; a microphone has none but Ctrl-C."""
+    parser = _parser()
+    flags = parser.parse_args(argv)
+    if (flags.path is None) != flags.mic:
+        parser.error("give the PATH of a recording, or --mic")
+    artifacts.load_config(flags.model_dir)  # a wrong folder is named at once
+
+    cli.import_tensorflow()
+    from ser_tf.streaming import Stream
+
+    artifact = artifacts.load(flags.model_dir)
+    stream = Stream(artifact)
+    samples = round(flags.interval * artifact.rate_hz)
+    source = _microphone if flags.mic else _recording(flags.path)
+    describe = _as_json(flags.path) if flags.json else _as_row
+    sound = source(artifact.rate_hz, samples)
+    if not flags.json:
+        sys.stdout.write(_heading(artifact.classes))
+    _follow(stream, sound, describe)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser(
+        "stream", "Follow the emotion in a recording or at the microphone as it goes on."
+    )
+    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="recording")
+    parser.add_argument("--mic", action="store_true", help="listen to the microphone")
+    cli.add_model_dir(parser)
+    parser.add_argument(
+        "--interval",
+        type=cli.at_least(float, 0.05),
+        default=1.0,
+        metavar="SECONDS",
+        help="sound between two lines (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print lines of JSON")
+    return parser
+
+
+def _follow(
+    stream: "Stream", sound: Iterable["np.ndarray"], describe: Callable[[float, "Answer"], str]
+) -> None:
+    """Prints a line after each chunk of `sound`, then how much of the time that took."""
+    busy_seconds = 0.0
+    for chunk in sound:
+        began_seconds = time.perf_counter()
+        answer = stream.feed(chunk)
+        busy_seconds += time.perf_counter() - began_seconds
+        if answer:
+            sys.stdout.write(describe(stream.heard_seconds, answer) + "\n")
+            sys.stdout.flush()
+    heard_seconds = max(stream.heard_seconds, 1e-9)
+    _LOG.info(
+        "%.1f s heard in %.2f s: %.2f %% of real time.",
+        heard_seconds,
+        busy_seconds,
+        100 * busy_seconds / heard_seconds,
+    )
+
+
+def _recording(path: Path) -> Callable[[int, int], Iterator["np.ndarray"]]:
+    """The sound of a file: from a rate in Hz and a number of samples to chunks of so many."""
+
+    def chunks(rate_hz: int, samples: int) -> Iterator["np.ndarray"]:
+        waveform = audio.load(path, rate_hz)
+        return (waveform[start:][:samples] for start in range(0, len(waveform), samples))
+
+    return chunks
+
+
+def _microphone(rate_hz: int, samples: int) -> Iterator["np.ndarray"]:
+    """Chunks of so many samples from the default microphone, for ever.
+
+    Raises:
+        InputError: if there is no microphone or the package to hear it is missing.
+    """
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
+        raise InputError(
+            f"--mic: needs the package sounddevice and PortAudio, `pip install 'ser_tf[mic]'` "
+            f"({error})."
+        ) from error
+    heard: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+    try:
+        microphone = sounddevice.InputStream(
+            rate_hz,
+            samples,
+            channels=1,
+            dtype="float32",
+            callback=lambda block, *_: heard.put(block[:, 0].copy()),
+        )
+    except sounddevice.PortAudioError as error:
+        raise InputError(f"--mic: no microphone that records at {rate_hz} Hz ({error}).") from error
+    return _blocks(microphone, heard)
+
+
+def _blocks(
+    microphone: AbstractContextManager[object], heard: "queue.SimpleQueue[np.ndarray]"
+) -> Iterator["np.ndarray"]:
+    with microphone:
+        while True:
+            yield heard.get()
+
+
+def _heading(classes: Sequence[str]) -> str:
+    return f"{'':>10}  {'':<8}{'':<16}" + "".join(f"{name:>9}" for name in classes) + "\n"
+
+
+def _as_row(seconds: float, answer: "Answer") -> str:
+    """The time, the emotion, and the percentage of each class."""
+    shares = "".join(f"{100 * share:9.0f}" for share in answer.probabilities.values())
+    best = f"{answer.emotion:<8} {100 * answer.probability:3.0f} %"
+    return f"{seconds:8.1f} s  {best}  {'unsure' if answer.unsure else '':<6}{shares}"
+
+
+def _as_json(path: Path | None) -> Callable[[float, "Answer"], str]:
+    name = path and str(path)
+    return lambda seconds, answer: json.dumps(
+        {"path": name, "seconds": round(seconds, 3), **vars(answer)}
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

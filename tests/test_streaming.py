@@ -1,0 +1,453 @@
+"""Streams: chunk by chunk the layers, the model and the command give what the whole gives."""
+
+import json
+import sys
+import types
+
+import keras
+import librosa
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ser_tf import artifacts, audio, fit, predict, stream
+from ser_tf.errors import InputError
+from ser_tf.features import FEATURES
+from ser_tf.layers import features, streams
+from ser_tf.layers.calibration import Calibration
+from ser_tf.layers.features import ABSENT_DB
+from ser_tf.layers.lmu import LMUSummary
+from ser_tf.models import CAUSAL, MODELS
+from ser_tf.streaming import Stream
+
+# Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+RATE_HZ = 16_000
+HOP, WINDOW = 160, 400
+STRIDE = 4 * HOP
+
+# Probabilities of at most 1 after sums of float32 in another order: the LMU's impulse response in
+# blocks against a state handed on, and means of squares less squares of means.
+CLOSE = {"rtol": 0, "atol": 1e-5}
+
+
+def speech(samples, seed=0):
+    """Syllables of gliding harmonics, between pauses of faint noise."""
+    rng = np.random.default_rng(seed)
+    seconds = np.arange(samples) / RATE_HZ
+    phase = 2 * np.pi * np.cumsum(150 + 60 * np.sin(4 * seconds + seed)) / RATE_HZ
+    harmonics = sum(np.sin(k * phase) / k for k in range(1, 20))
+    envelope = np.maximum(np.sin(2 * np.pi * 2.5 * seconds + seed), 0)
+    return (0.1 * harmonics * envelope + 1e-3 * rng.standard_normal(samples)).astype("float32")
+
+
+def cut(length, unit, seed):
+    """Chunk lengths, each one `unit` or more, that add up to `length`."""
+    rng = np.random.default_rng(seed)
+    units, left = [], length // unit
+    while left:
+        units.append(int(rng.integers(1, left + 1)) if rng.uniform() < 0.5 else 1)
+        left -= units[-1]
+    return [unit * number for number in units]
+
+
+def stepped(layers, inputs, chunks):
+    """What a chain of streaming layers gives chunk by chunk."""
+    state = np.zeros((len(inputs), streams.state_size(layers)), "float32")
+    outputs, start = [], 0
+    for chunk in chunks:
+        output, state = streams.step(layers, inputs[:, start : start + chunk], state)
+        outputs.append(np.asarray(output))
+        start += chunk
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """Features of two clips `(2, 240, 66)`."""
+    clips = np.stack([speech(240 * HOP), 0.1 * speech(240 * HOP, seed=1)])
+    return np.asarray(FEATURES["causal"].build()(clips))
+
+
+def summary(**options):
+    keras.utils.set_random_seed(3)
+    sizes = {"filters": 12, "units": (10, 8), "order": 6, "theta": (40.0, 90.0), "memory_d": 3}
+    layer = LMUSummary(4, 1, **(sizes | {"memory_frames": 300.0, "heads": 2} | options))
+    layer.build((None, None, 66))
+    rng = np.random.default_rng(0)
+    layer.set_weights([w + 0.1 * rng.standard_normal(w.shape) for w in layer.get_weights()])
+    return layer
+
+
+# Features
+
+
+def test_causal_levels_equal_librosas_of_frames_that_end_at_each_hop():
+    waveform = speech(20_123)
+    n_fft = 512
+    middle = (n_fft - WINDOW) // 2  # librosa puts the window in the middle of n_fft samples
+    padded = np.pad(waveform, (WINDOW - HOP + middle, middle))
+    expected = librosa.power_to_db(
+        librosa.feature.melspectrogram(
+            y=padded,
+            sr=RATE_HZ,
+            n_fft=n_fft,
+            win_length=WINDOW,
+            hop_length=HOP,
+            n_mels=64,
+            center=False,
+        ),
+        top_db=None,
+    )
+    layer = features.CausalLogMel(RATE_HZ, WINDOW, HOP, n_fft, 64)
+    # float32 against float64: 1e-8 of the loudest bin, in bands 60 dB below it.
+    np.testing.assert_allclose(layer(waveform[None])[0], expected.T, rtol=0, atol=5e-3)
+
+
+def test_levels_do_not_depend_on_what_comes_after():
+    front_end = FEATURES["causal"].build()
+    waveform = speech(16_000)
+    changed = np.concatenate([waveform[:8000], -3 * waveform[8000:]])
+    np.testing.assert_array_equal(
+        front_end(waveform[None])[:, :50], front_end(changed[None])[:, :50]
+    )
+
+
+def relative_levels(levels, memory_frames, exponent, range_db):
+    """The definition, frame by frame in float64."""
+    rows, weights, total = [], 0.0, 0.0
+    for bands in levels.astype("float64"):
+        level = 10 * np.log10(np.sum(10 ** (bands / 10)))
+        weight = 10 ** (level * exponent / 10)
+        fading = np.exp(-1 / memory_frames)
+        weights, total = weights * fading + weight, total * fading + weight * level
+        relative = np.maximum(np.append(bands, level) - total / weights, -range_db) / 20
+        rows.append(np.append(relative, level))
+    return np.array(rows)
+
+
+def test_relative_levels_equal_their_definition():
+    levels = np.random.default_rng(0).uniform(-90, 20, (500, 7)).astype("float32")
+    expected = relative_levels(levels, 80.0, 0.4, 50.0)
+    # Units of 20 dB, and levels of up to 90 dB in float32.
+    np.testing.assert_allclose(
+        features.RelativeLevels(80.0, 0.4, 50.0)(levels[None])[0], expected, rtol=1e-5, atol=1e-5
+    )
+
+
+def test_filled_frames_are_absent_after_a_short_clip_and_the_last_of_a_long_one():
+    clip = np.random.default_rng(0).normal(size=(1, 5, 3)).astype("float32")
+    longer = np.asarray(features.FillFrames(7)(clip))
+    np.testing.assert_array_equal(longer[:, :5], clip)
+    np.testing.assert_array_equal(longer[0, 5:], [[0, 0, ABSENT_DB]] * 2)
+    np.testing.assert_array_equal(features.FillFrames(2)(clip), clip[:, 3:])
+
+
+# Fading sums
+
+
+@pytest.mark.parametrize("steps", [1, 63, 64, 65, 500])
+def test_fading_sums_equal_a_recurrence(steps):
+    rng = np.random.default_rng(0)
+    x, before = rng.normal(size=(2, steps, 3)), rng.normal(size=(2, 3))
+    expected, total = [], before
+    for now in range(steps):
+        total = total * np.exp(-1 / 70) + x[:, now]
+        expected.append(total)
+    sums = streams.fading_sums(x.astype("float32"), before.astype("float32"), 70.0)
+    np.testing.assert_allclose(sums, np.stack(expected, axis=1), rtol=0, atol=1e-5)
+
+
+def test_fading_sums_of_an_hour_of_frames_are_those_of_its_end():
+    ones = np.ones((1, 360_000, 1), "float32")
+    limit = 1 / (1 - np.exp(-1 / 1000))
+    sums = streams.fading_sums(ones, np.zeros((1, 1), "float32"), 1000.0)
+    np.testing.assert_allclose(sums[0, -1], limit, rtol=1e-5)
+
+
+# Layers chunk by chunk
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_front_end_gives_the_same_frames_on_every_chunking(seed):
+    front_end = FEATURES["causal"].build()
+    waveform = np.stack([speech(100 * HOP), speech(100 * HOP, seed=1)])
+    chunks = cut(100 * HOP, HOP, seed)
+    frames = np.concatenate(stepped(streams.flatten(front_end), waveform, chunks), axis=1)
+    np.testing.assert_allclose(frames, front_end(waveform), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("block", "look_back"), [(1, 0), (2, 3), (4, 1)])
+def test_the_summary_of_each_chunk_is_that_of_the_frames_so_far(frames, block, look_back):
+    layer = LMUSummary(block, look_back, 5, (4, 3), 4, (20.0, 50.0), 2, 100.0)
+    layer.build((None, None, 66))
+
+    @settings(max_examples=6, deadline=None, derandomize=True)
+    @given(st.integers(0, 2**31))
+    def check(seed):
+        chunks = cut(240, block, seed)
+        parts = stepped([layer], frames, chunks)
+        for end, part in zip(np.cumsum(chunks), parts, strict=True):
+            # A deviation is the root of a difference of squares: 1e-7 of a square of 1, over the
+            # 0.01 that a deviation is at least.
+            np.testing.assert_allclose(part, layer(frames[:, :end]), rtol=0, atol=2e-5)
+
+    check()
+
+
+def test_layers_that_need_the_future_or_are_unknown_cannot_stream():
+    build = FEATURES["causal"].build
+    assert streams.can_stream(streams.flatten(build()))
+    assert not streams.can_stream(streams.flatten(FEATURES["mfcc"].build()))
+    assert not streams.can_stream([*streams.flatten(build()), keras.layers.Conv1D(3, 5)])
+    assert not streams.can_stream([keras.layers.Dense(3)])
+
+
+# The summary
+
+
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def layer_norm(x, gamma, beta):
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-2) * gamma + beta
+
+
+def summarised(layer, clip):
+    """The definition, for one clip in float64; LMU layers are tested against theirs elsewhere."""
+    blocks = len(clip) // layer.block_frames
+    x = (
+        clip[: blocks * layer.block_frames]
+        .astype("float64")
+        .reshape(blocks, layer.block_frames, -1)
+    )
+    level, x = x[..., -1].max(axis=1), x[..., :-1].reshape(blocks, -1)
+    past = np.pad(x, ((layer.look_back, 0), (0, 0)))
+    seen = [past[lag : lag + blocks] for lag in range(layer.look_back + 1)]
+    h = np.concatenate(seen, axis=1) @ np.array(layer.dense.kernel, "float64")
+    for number, (memory, norm) in enumerate(zip(layer.memories, layer.norms, strict=True)):
+        h = layer_norm(h, *(np.array(w, "float64") for w in norm.weights))
+        h = silu(h) if number == 0 else h
+        h = np.asarray(memory(h[None].astype("float32")))[0].astype("float64")
+    score = 5 * np.tanh(h @ np.array(layer.scores.kernel, "float64") / 5)  # (blocks, heads)
+    age = np.arange(blocks)[::-1] * layer.block_frames / layer.memory_frames
+    weight = np.exp(score - age[:, None]) * 10 ** (layer.exponent * level[:, None] / 10)
+    weight /= weight.sum(axis=0)
+    mean = weight.T @ h
+    deviation = np.sqrt(weight.T @ h**2 - mean**2 + 1e-4)
+    return np.concatenate([mean.ravel(), deviation.ravel()])
+
+
+def test_the_summary_equals_its_definition(frames):
+    layer = summary()
+    expected = [summarised(layer, clip) for clip in frames]
+    np.testing.assert_allclose(layer(frames), expected, rtol=0, atol=2e-5)
+
+
+def test_absent_frames_after_a_clip_change_nothing(frames):
+    layer = summary()
+    filled = features.FillFrames(300)(frames[:, :203])
+    # The same sums, but 75 blocks long rather than 50.
+    np.testing.assert_allclose(layer(filled), layer(frames[:, :203]), rtol=0, atol=2e-5)
+
+
+def test_frames_after_the_last_whole_block_are_passed_over(frames):
+    layer = summary()
+    np.testing.assert_allclose(layer(frames[:, :203]), layer(frames[:, :200]), rtol=0, atol=1e-6)
+
+
+def test_a_summary_comes_back_from_a_file(frames, tmp_path):
+    inputs = keras.Input((None, 66))
+    model = keras.Model(inputs, summary(dropout=0.3)(inputs))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(frames), model(frames))
+
+
+@pytest.mark.parametrize("theta", [(), (40.0,)])
+def test_each_layer_of_a_summary_has_a_memory_of_its_own_length(theta):
+    with pytest.raises(ValueError, match=r"units and theta must name .* Received: "):
+        summary(theta=theta)
+
+
+# The model
+
+
+@pytest.fixture(scope="module")
+def folder(small_dir, cache_dir, tmp_path_factory):
+    """A streaming model, trained for an epoch."""
+    output = tmp_path_factory.mktemp("streaming") / "model"
+    sizes = ["filters=12", "units=10,8", "order=6", "theta=40,90", "memory_d=3"]
+    flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+    flags += ["--features", "causal", "--epochs", "1", "--model-options", *sizes]
+    assert fit.main([*flags, "--output", str(output)]) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def artifact(folder):
+    return artifacts.load(folder)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_streams_answer_is_the_models_on_all_that_was_heard(artifact, seed):
+    following, waveform = Stream(artifact), speech(30_000, seed)
+    start = 0
+    for length in np.random.default_rng(seed).integers(1, 5000, 12):
+        answer = following.feed(waveform[start : start + length])
+        start += length
+        expected = artifact.model(waveform[None, : min(start, len(waveform))])[0]
+        if start >= STRIDE:
+            np.testing.assert_allclose([*answer.probabilities.values()], expected, **CLOSE)
+        else:
+            assert answer is None
+
+
+def test_gain_changes_no_answer(artifact):
+    waveform = speech(48_000)
+    quiet, plain, loud = (artifact.model(g * waveform[None]) for g in (10**-1.5, 1.0, 10.0))
+    # Below -100 dB, 90 dB under the loudest band, levels are cut off.
+    np.testing.assert_allclose(quiet, plain, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(loud, plain, rtol=0, atol=1e-3)
+
+
+def test_a_stream_that_is_reset_has_forgotten(artifact):
+    following = Stream(artifact)
+    first = following.feed(speech(9000))
+    following.feed(speech(9000, seed=1))
+    following.reset()
+    assert following.heard_seconds == 0
+    assert following.feed(speech(9000)) == first
+
+
+@pytest.mark.parametrize("samples", [np.zeros(50_000), np.sign(speech(50_000)), np.ones(50_000)])
+def test_a_stream_of_hostile_sound_has_finite_answers(artifact, samples):
+    answer = Stream(artifact).feed(samples.astype("float32"))
+    assert np.isfinite([*answer.probabilities.values()]).all()
+
+
+def test_half_an_hour_leaves_as_much_to_remember_as_a_second(artifact):
+    following = Stream(artifact)
+    following.feed(np.tile(speech(RATE_HZ), 1800))
+    assert following.heard_seconds == 1800
+    assert following._state.shape == (1, streams.state_size(streams.flatten(artifact.model)))
+    assert len(following._rest) < STRIDE
+    assert np.isfinite(following._state.numpy()).all()
+
+
+def test_a_model_of_whole_clips_cannot_follow_a_stream(artifact):
+    front_end = FEATURES["mfcc"].build()
+    encoder = MODELS["cnn1"].build((401, 20), 8)
+    inputs = keras.Input((None,))
+    model = keras.Model(inputs, Calibration()(encoder(front_end(inputs))))
+    whole = types.SimpleNamespace(folder="here", config=artifact.config, model=model)
+    with pytest.raises(InputError, match="here: hears whole clips only"):
+        Stream(whole)
+
+
+def test_only_an_lmu_of_our_own_follows_streams(capsys):
+    for flags, named in (
+        (["--model", "cnn1"], "choose from lmu"),
+        (["--lmu", "keras_lmu"], "needs ser_tf"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            fit.main(["--features", "causal", *flags])
+        assert stop.value.code == 2
+        assert named in capsys.readouterr().err
+
+
+# The command
+
+
+@pytest.fixture(scope="module")
+def recording(small_dir):
+    return next(iter(sorted(small_dir.glob("*.wav"))))
+
+
+def test_the_command_ends_with_what_predict_says(folder, recording, capsys):
+    assert stream.main([str(recording), "--model-dir", str(folder), "--json"]) == 0
+    captured = capsys.readouterr()
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    assert "of real time" in captured.err
+    assert predict.main([str(recording), "--model-dir", str(folder), "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    seconds = [line.pop("seconds") for line in lines]
+    assert seconds[:-1] == [float(number) for number in range(1, len(lines))]
+    assert seconds[-1] <= len(audio.load(recording, RATE_HZ)) / RATE_HZ < seconds[-1] + 0.04
+    for key in ("path", "emotion", "unsure"):
+        assert lines[-1][key] == whole[key]
+    np.testing.assert_allclose(
+        [*lines[-1]["probabilities"].values()], [*whole["probabilities"].values()], **CLOSE
+    )
+
+
+def test_the_command_prints_a_row_a_chunk(folder, recording, capsys):
+    assert stream.main([str(recording), "--model-dir", str(folder), "--interval", "0.5"]) == 0
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split() == list(artifacts.load_config(folder)[1])
+    assert [row.split()[0] for row in rows[:3]] == ["0.5", "1.0", "1.5"]
+    for row in rows:
+        # Each class is rounded by itself.
+        assert sum(map(int, row.split()[-8:])) == pytest.approx(100, abs=4)
+
+
+class FakeMicrophone:
+    """Records a second of speech, then is interrupted as by Ctrl-C."""
+
+    def __init__(self, samplerate, blocksize, channels, dtype, callback):
+        assert (channels, dtype) == (1, "float32")
+        sound = speech(samplerate)[:, None]
+        for start in range(0, samplerate, blocksize):
+            callback(sound[start : start + blocksize], blocksize, None, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+
+def test_the_microphone_is_heard_until_ctrl_c(folder, monkeypatch, capsys):
+    fake = types.SimpleNamespace(InputStream=FakeMicrophone, PortAudioError=OSError)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    get = stream.queue.SimpleQueue.get
+
+    class Interrupted(stream.queue.SimpleQueue):
+        def get(self):
+            if self.empty():
+                raise KeyboardInterrupt
+            return get(self)
+
+    monkeypatch.setattr(stream.queue, "SimpleQueue", Interrupted)
+    flags = ["--mic", "--model-dir", str(folder), "--json", "--interval", "0.25"]
+    assert stream.main(flags) == 130
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["path"] for line in lines] == [None] * 4
+
+
+def test_a_missing_microphone_package_is_one_line(folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert stream.main(["--mic", "--model-dir", str(folder)]) == 1
+    assert "pip install 'ser_tf[mic]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [[], ["talk.wav", "--mic"]])
+def test_either_a_recording_or_the_microphone_is_followed(flags, capsys):
+    with pytest.raises(SystemExit) as stop:
+        stream.main([*flags, "--model-dir", "."])
+    assert stop.value.code == 2
+    assert "the PATH of a recording, or --mic" in capsys.readouterr().err
+
+
+def test_a_broken_recording_is_one_line(folder, tmp_path, capsys):
+    (tmp_path / "talk.wav").write_bytes(b"RIFF")
+    assert stream.main([str(tmp_path / "talk.wav"), "--model-dir", str(folder)]) == 1
+    assert "talk.wav" in capsys.readouterr().err
+
+
+def test_streaming_models_are_registered():
+    assert list(CAUSAL) == ["lmu"]
