@@ -265,6 +265,14 @@ def test_after_the_last_try_the_recording_has_no_answer_and_the_next_is_asked(cl
     assert answered.emotion == "sad"
 
 
+def test_a_model_of_another_kind_is_said(clip):
+    asked = remote.Client("http://localhost:1", "toy")
+    asked._transport = Busy(0)
+    asked._transport.ask = lambda wav: {"output_0": [0.5]}
+    with pytest.raises(remote.ServerError, match="model toy is none that ser_tf has published"):
+        asked.answer(clip)
+
+
 def test_rest_needs_neither_the_extra_nor_tensorflow(server, clip):
     code = (
         "import sys\nsys.modules['grpc'] = sys.modules['tensorflow_serving'] = None\n"

@@ -123,12 +123,14 @@ class Client:
         """
         samples, rate_hz = audio.read(path)
         outputs = self._persist(audio.to_wav(samples.mean(axis=1), rate_hz), path)
-        if error := outputs["error"]:
-            raise ClipError(f"{path}: {error}.")
-        values = np.asarray(outputs["probabilities"], np.float32).tolist()
-        probabilities = dict(zip(outputs["classes"], values, strict=True))
-        emotion = outputs["label"]
-        return Answer(emotion, probabilities[emotion], probabilities, outputs["unsure"])
+        try:
+            if error := outputs["error"]:
+                raise ClipError(f"{path}: {error}.")
+            return _answer(outputs)
+        except KeyError:
+            raise ServerError(
+                f"{self.server}: model {self.model} is none that ser_tf has published."
+            ) from None
 
     def answers(
         self, paths: Iterable[Path], concurrency: int = 4
@@ -174,3 +176,10 @@ class Client:
             raise ServerError(f"{self.server}: no server answers there ({error}).") from None
         except ClipError as error:
             raise ServerError(f"{self.server}: {error}") from None
+
+
+def _answer(outputs: Mapping[str, Any]) -> Answer:
+    values = np.asarray(outputs["probabilities"], np.float32).tolist()
+    probabilities = dict(zip(outputs["classes"], values, strict=True))
+    emotion = outputs["label"]
+    return Answer(emotion, probabilities[emotion], probabilities, outputs["unsure"])
