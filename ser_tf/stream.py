@@ -17,7 +17,7 @@ from ser_tf.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from ser_tf.inference import Answer
+    from ser_tf.answers import Answer
     from ser_tf.streaming import Stream
 
 _LOG = logging.getLogger(__name__)
