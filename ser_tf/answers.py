@@ -23,9 +23,9 @@ class Answer:
     unsure: bool
 
 
-def to_json(path: Path, answer: Answer, **more: Any) -> str:
-    """One line: the path, the answer, and whatever else is to be said of the recording."""
-    return json.dumps({"path": str(path), **vars(answer), **more})
+def to_json(path: Path | None, answer: Answer, **more: Any) -> str:
+    """One line: the path, null without a file, the answer, and what else is to be said of it."""
+    return json.dumps({"path": path and str(path), **vars(answer), **more})
 
 
 def in_words(emotion: str, probability: float, unsure: bool) -> str:

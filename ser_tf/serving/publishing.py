@@ -39,12 +39,17 @@ def publish(
       samples, recorded at `sample_rate_hz` int32 `[N]`; what follows them is not looked at.
     - `features`: `waveform` -> `features` float32 `[N, frames, channels]`, what the encoder sees,
       and `error`.
+    - `stream`, of models that follow streams: `chunk` float32 `[N, T]`, the next samples at the
+      model's rate, and `state` float32 `[N, S]`, zeros at first and then what the last answer
+      gave as `next_state`, so that the server keeps nothing. Only whole strides (40 ms by default)
+      are heard: after `consumed_samples` int32 `[N]` the rest belongs in front of the next chunk.
+      The answers are about all that was heard so far; with an `error` the state stays as it was.
 
-    But for the last they give `label` string `[N]`, `probability` `[N]`, `probabilities` `[N, C]`,
-    `classes` string `[N, C]`, `unsure` bool `[N]` and `error` string `[N]`, empty where there is
-    none. Each clip is heard by itself. One that cannot be answered, as it is broken, of another
-    rate or longer than ten minutes, has its `error`, an empty label, zeros for probabilities and
-    is unsure; its neighbours are not touched.
+    But for `features` all give `label` string `[N]`, `probability` `[N]`, `probabilities`
+    `[N, C]`, `classes` string `[N, C]`, `unsure` bool `[N]` and `error` string `[N]`, empty where
+    there is none. Each clip is heard by itself. One that cannot be answered, as it is broken, of
+    another rate or longer than ten minutes, has its `error`, an empty label, zeros for
+    probabilities and is unsure; its neighbours are not touched.
 
     Weights are constants in it, and what follows from constants is computed already (`fold`).
     Warm-up requests lie beside it where `tensorflow-serving-api` is installed.

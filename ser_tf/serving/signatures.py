@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ser_tf.audio import to_wav
+from ser_tf.layers import streams
 from ser_tf.layers.resample import resample
 from ser_tf.layers.wav import decode_wav, first_error
 from ser_tf.serving.folding import fold
@@ -80,6 +81,16 @@ class Signatures:
             tf.TensorSpec([None, *self._of_clip]),
         )
         self._unsure = fold(calibration.unsure, tf.TensorSpec([None, len(classes)]))
+        layers = streams.flatten(model)
+        self._streams = streams.can_stream(layers)
+        if self._streams:
+            self._stride = streams.stride(layers)
+            self._state = tf.TensorSpec([None, streams.state_size(layers)], tf.float32, "state")
+            self._follow = fold(
+                lambda chunk, state: streams.step(layers, chunk, state),
+                tf.TensorSpec([None, None]),
+                self._state,
+            )
 
     def endpoints(self) -> dict[str, Endpoint]:
         """The signatures by name."""
@@ -89,7 +100,13 @@ class Signatures:
         wav_bytes = tf.TensorSpec([None], tf.string, "wav_bytes")
         probabilities = ("probabilities", lambda clips: self.model(clips, training=False))
         front_end = self.model.get_layer("front_end")
-        return {
+        chunk = tf.TensorSpec([None, None], tf.float32, "chunk")
+        stream = {
+            "stream": Endpoint(
+                self.of_stream, (chunk, self._state), self._as_stream, *probabilities
+            )
+        }
+        return (stream if self._streams else {}) | {
             "serving_default": Endpoint(
                 self.of_wav_bytes, (wav_bytes,), self._as_files, *probabilities
             ),
@@ -126,6 +143,22 @@ class Signatures:
     def of_waveform_with_rate(self, waveform: Any, sample_rate_hz: Any, length: Any) -> Answers:
         """The answers to clips of any rate and length, padded to a common length."""
         return self._each(_cut, waveform, sample_rate_hz, length)
+
+    def of_stream(self, chunk: Any, state: Any) -> Answers:
+        """The answers on all that was heard so far, after the next samples, and the next state."""
+        samples = tf.shape(chunk)[1] // self._stride * self._stride
+        finite = tf.reduce_all(tf.math.is_finite(tf.concat([chunk, state], axis=1)), axis=1)
+        too_few = (samples == 0, f"fewer than {self._stride} samples")
+        error = first_error([too_few, _too_long(samples, self.rate_hz), (~finite, _NOT_FINITE)])
+        good = (error == "")[:, tf.newaxis]
+        # Something to compute on, also where there is nothing to hear.
+        heard = tf.pad(chunk, [[0, 0], [0, self._stride]])[:, : tf.maximum(samples, self._stride)]
+        heard = tf.where(good, heard[:, : LONGEST_SECONDS * self.rate_hz], 0.0)
+        probabilities, following = self._follow(heard, tf.where(good, state, 0.0))
+        return self._answers(probabilities, error) | {
+            "next_state": tf.where(good, following, state),
+            "consumed_samples": tf.where(good[:, 0], samples, 0),
+        }
 
     def _each(self, decode: Callable[..., tuple[Any, Any, Any]], *items: Any) -> Answers:
         """The answers to clips that `decode` makes of `items`, each clip heard by itself.
@@ -185,6 +218,12 @@ class Signatures:
 
     def _as_files(self, clips: np.ndarray) -> dict[str, np.ndarray]:
         return {"wav_bytes": np.array([to_wav(clip, self.rate_hz) for clip in clips], object)}
+
+    def _as_stream(self, clips: np.ndarray) -> dict[str, np.ndarray]:
+        """Clips in one chunk; shorter ones after silence, as the model hears them."""
+        silence = max(0, self._stride - clips.shape[1])
+        state = np.zeros((len(clips), self._state.shape[1]), np.float32)
+        return {"chunk": np.pad(clips, ((0, 0), (silence, 0))), "state": state}
 
     def _with_rate(self, clips: np.ndarray) -> dict[str, np.ndarray]:
         batch, samples = clips.shape
