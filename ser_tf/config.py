@@ -16,7 +16,7 @@ from ser_tf.corpora import REAL_CORPORA
 from ser_tf.errors import InputError
 from ser_tf.features import FEATURES
 from ser_tf.models import MEMORIES, MODELS, of_features
-from ser_tf.splits import KINDS
+from ser_tf.splits import KINDS, PROTOCOLS
 
 if TYPE_CHECKING:
     import keras
@@ -89,6 +89,11 @@ class Config:
     folds: int | None = _flag(
         None, "cross-validation over K folds", type=cli.at_least(int, 2), metavar="K"
     )
+    protocol: str | None = _flag(
+        None,
+        "published folds of speakers to cross-validate over",
+        choices=tuple(PROTOCOLS),
+    )
     fold: int | None = None
     test_speakers: tuple[str, ...] = _flag((), "speakers to test on", nargs="+", metavar="ID")
     validation_speakers: tuple[str, ...] = _flag(
@@ -123,6 +128,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.folds and self.test_speakers:
             raise UsageError("--folds and --test-speakers exclude each other.")
+        if self.protocol:
+            self._check_protocol()
         if self.split != "speakers" and (self.test_speakers or self.validation_speakers):
             raise UsageError("--test-speakers and --validation-speakers need --split speakers.")
         if self.copies == "published" and self.augment:
@@ -147,6 +154,18 @@ class Config:
         elif self.lmu != "ser_tf" and self.features == "causal":
             raise UsageError(f"--lmu {self.lmu} follows no stream; --features causal needs ser_tf.")
         object.__setattr__(self, "model_options", _complete(entry, options, "--model-options"))
+
+    def _check_protocol(self) -> None:
+        for name in ("folds", "test_speakers", "validation_speakers"):
+            if getattr(self, name):
+                raise UsageError(f"--protocol and {flag(name)} exclude each other.")
+        if self.split != "speakers" or not self.validation:
+            raise UsageError("--protocol needs --split speakers and --validation.")
+
+    @property
+    def fold_count(self) -> int:
+        """Over how many folds this is a cross-validation; 0: it is none."""
+        return len(PROTOCOLS[self.protocol]) if self.protocol else self.folds or 0
 
     @property
     def feature_entry(self) -> Any:

@@ -69,15 +69,8 @@ def split(data: Data, config: Config) -> Data:
     Raises:
         InputError: where the split cannot be made.
     """
-    if config.folds:
-        tables = splits.folds(
-            data.rows,
-            config.folds,
-            config.split,
-            config.split_seed,
-            config.validation_speakers,
-            config.validation,
-        )
+    if config.fold_count:
+        tables = _folds(data.rows, config)
         return replace(data, rows=tables[(config.fold or 1) - 1])
     rows = splits.assign(
         data.rows,
@@ -88,3 +81,16 @@ def split(data: Data, config: Config) -> Data:
         config.validation,
     )
     return replace(data, rows=rows)
+
+
+def _folds(rows: "pd.DataFrame", config: Config) -> list["pd.DataFrame"]:
+    if config.protocol:
+        return splits.follow(rows, config.protocol)
+    return splits.folds(
+        rows,
+        config.folds or 0,
+        config.split,
+        config.split_seed,
+        config.validation_speakers,
+        config.validation,
+    )

@@ -98,9 +98,9 @@ def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, An
         data = datasets.load(wanted, front_end, given["cache_dir"])
         if given["overwrite"]:
             artifacts.remove_run(folder)
-        if not wanted.folds:
+        if not wanted.fold_count:
             return training.train(wanted, data, front_end, folder)
-        datasets.split(data, wanted)  # names a bad number of folds before anything is written
+        datasets.split(data, wanted)  # names folds that cannot be made before anything is written
         artifacts.save_config(folder, wanted, data.classes)
         return _cross_validate(wanted, folder, data, front_end)
     finally:
@@ -113,9 +113,9 @@ def _cross_validate(wanted: Config, folder: Path, data: Any, front_end: Any) -> 
     from ser_tf import training
 
     results = []
-    for number in range(1, (wanted.folds or 0) + 1):
+    for number in range(1, wanted.fold_count + 1):
         below = folder / f"fold-{number}"
-        _LOG.info("Fold %d of %d.", number, wanted.folds)
+        _LOG.info("Fold %d of %d.", number, wanted.fold_count)
         fold = dataclasses.replace(wanted, fold=number)
         results.append(
             artifacts.load_metrics(below) or training.train(fold, data, front_end, below)

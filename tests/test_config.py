@@ -24,6 +24,7 @@ def parse(*arguments: str) -> Config:
         ("--model", "cnn1", "--features", "logmel", "--augment", "noise", "specaugment"),
         ("--model-options", "units=32,16", "order=8", "theta=none"),
         ("--test-speakers", "ravdess-02", "ravdess-05", "--no-validation"),
+        ("--protocol", "ravdess", "--seed", "3"),
     ],
 )
 def test_a_configuration_survives_json(arguments):

@@ -395,3 +395,25 @@ def test_folds_of_clips_and_rows_are_even(kind):
 def test_folds_need_as_many_speakers(count):
     with pytest.raises(InputError, match=rf"--folds {count}: there are 8 speakers to test"):
         splits.folds(make_rows("demo"), count)
+
+
+def test_the_ravdess_protocol_is_the_published_one_and_tests_every_actor_once():
+    # The folds of ResLSTM-SA: test actors; validation actors.
+    published = (
+        "2 5 14 15 16; 3 6 | 3 6 7 13 18; 10 11 | 10 11 12 19 20; 8 17 | "
+        "8 17 21 23 24; 1 14 | 1 4 9 22; 2 5"
+    )
+    folds = [[set(map(int, part.split())) for part in f.split(";")] for f in published.split("|")]
+    tables = splits.follow(make_rows("ravdess"), "ravdess")
+    for table, (test, validation) in zip(tables, folds, strict=True):
+        found = [{int(s[-2:]) for s in speakers_of(table, part)} for part in splits.PARTS]
+        assert found == [set(range(1, 25)) - test - validation, validation, test]
+    assert sorted(actor for test, _ in folds for actor in test) == list(range(1, 25))
+
+
+def test_a_protocol_needs_its_speakers():
+    message = r"--protocol ravdess: no clips of 1 of its 24 speakers, the first is ravdess-07;"
+    with pytest.raises(InputError, match=message):
+        splits.follow(make_rows("ravdess").query("speaker != 'ravdess-07'"), "ravdess")
+    with pytest.raises(InputError, match="no clips of 24 of its 24 speakers"):
+        splits.follow(make_rows("demo"), "ravdess")

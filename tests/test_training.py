@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from ser_tf import artifacts, evaluate, export, fit, predict
+from ser_tf import artifacts, evaluate, export, fit, predict, splits
 from ser_tf import data as datasets
 from ser_tf.models import MODELS
 from ser_tf.training import epochs
@@ -268,6 +268,23 @@ def test_folds_test_every_speaker_once_and_report_their_mean(small_dir, cache_di
     uars = [json.loads((fold / "metrics.json").read_text())["test"]["uar"] for fold in folds]
     assert metrics["test"]["uar"] == pytest.approx(np.mean(uars))
     assert metrics["test"]["n_clips"] == 48
+
+
+def test_a_protocol_goes_on_with_the_fold_that_was_cut_off(
+    small_dir, cache_dir, tmp_path, monkeypatch
+):
+    folds = [splits.Fold((f"demo-0{n}",), (f"demo-0{n + 1}",)) for n in (1, 2)]
+    monkeypatch.setitem(splits.PROTOCOLS, "ravdess", tuple(folds))
+    flags = ("--protocol", "ravdess", "--model", "cnn1", "--epochs", "2", "--batch-size", "8")
+    with monkeypatch.context() as patch:
+        stop_after(1, patch)
+        assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 130
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags, "--resume") == 0
+    tables = [pd.read_csv(tmp_path / "m" / f"fold-{n}" / "predictions.csv") for n in (1, 2)]
+    assert [set(table["speaker"]) for table in tables] == [{"demo-01"}, {"demo-02"}]
+    metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
+    assert metrics["folds"] == 2
+    assert metrics["test"]["n_clips"] == 16
 
 
 def test_class_weights_are_inverse_to_the_share(small_dir, cache_dir, tmp_path):

@@ -6,13 +6,12 @@ seed and on speakers, contents and labels alone: not on the order of the rows, a
 on the others beside it. Chance comes from a hash, so it is the same with every library version.
 """
 
-import hashlib
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from itertools import zip_longest
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ser_tf.errors import InputError
+from ser_tf.splits import draws
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,19 +22,6 @@ parts. `rows`: every row by itself, as published; copies of a clip are on both s
 
 PARTS = ("train", "validation", "test")
 """The parts in ascending right to a clip: one found in two stays in the later of them."""
-
-TEST_SHARE = 0.2
-VALIDATION_SHARE = 0.15
-
-TEST_SPEAKERS = {"tess": "tess-YAF"}
-"""Corpora with two speakers whose test speaker is fixed: the older actress (OAF) trains, the
-younger (YAF) tests."""
-
-_STRATA = {
-    "speakers": ["corpus", "sex"],
-    "clips": ["corpus", "emotion"],
-    "rows": ["corpus"],
-}
 
 _LOG = logging.getLogger(__name__)
 
@@ -111,9 +97,9 @@ def folds(
     """
     plan = _Plan(kind, seed, (), validation_speakers, validation)
     table = _prepare(rows, plan)
-    units = _units(table, kind)
+    units = draws.units(table, kind)
     eligible = ~table.speaker.isin(list(validation_speakers))
-    strata = _by_stratum(table[eligible], units[eligible], _STRATA[kind], seed)
+    strata = draws.by_stratum(table[eligible], units[eligible], draws.STRATA[kind], seed)
     dealt = [unit for stratum in strata for unit in stratum]
     if not 2 <= count <= len(dealt):
         raise InputError(
@@ -177,24 +163,24 @@ def _test(table: "pd.DataFrame", plan: _Plan) -> "pd.Series":
         return table.speaker.isin(list(plan.test_speakers))
     if plan.kind == "speakers":
         others = table[~table.speaker.isin(list(plan.validation_speakers))]
-        return table.speaker.isin(_choose_test_speakers(others, plan.seed))
+        return table.speaker.isin(draws.choose_test_speakers(others, plan.seed))
     if plan.kind == "clips":
-        return table.digest.isin(_draw_clips(table, TEST_SHARE, plan.seed))
-    return _draw_rows(table, table, TEST_SHARE, plan.seed)
+        return table.digest.isin(draws.draw_clips(table, draws.TEST_SHARE, plan.seed))
+    return draws.draw_rows(table, table, draws.TEST_SHARE, plan.seed)
 
 
 def _validation(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.Series":
     """Which of the rows that do not test validate; boolean."""
     rest = table[~test]
     if plan.kind == "rows":
-        return _draw_rows(table, rest, round(VALIDATION_SHARE * len(table)), plan.seed)
-    share = VALIDATION_SHARE / (1 - TEST_SHARE)
+        return draws.draw_rows(table, rest, round(draws.VALIDATION_SHARE * len(table)), plan.seed)
+    share = draws.VALIDATION_SHARE / (1 - draws.TEST_SHARE)
     if plan.kind == "speakers":
-        speakers = plan.validation_speakers or _choose_validation_speakers(table, test, plan.seed)
-        if speakers:
-            return table.speaker.isin(list(speakers))
-        share = VALIDATION_SHARE
-    return ~test & table.digest.isin(_draw_clips(rest, share, plan.seed))
+        listed = list(plan.validation_speakers)
+        if speakers := listed or draws.choose_validation_speakers(table, test, plan.seed):
+            return table.speaker.isin(speakers)
+        share = draws.VALIDATION_SHARE
+    return ~test & table.digest.isin(draws.draw_clips(rest, share, plan.seed))
 
 
 def _complete(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.DataFrame":
@@ -207,78 +193,6 @@ def _complete(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.Data
         table = _without_twins(table)
     _check_parts(table, plan)
     return table.sort_index().reset_index(drop=True)
-
-
-def _choose_test_speakers(table: "pd.DataFrame", seed: int) -> list[str]:
-    chosen: list[str] = []
-    for corpus, clips in table.groupby("corpus"):
-        speakers = _sexes_in_turn(clips, seed)
-        if (fixed := TEST_SPEAKERS.get(str(corpus))) in speakers:
-            chosen.append(str(fixed))
-        elif len(speakers) > 1:
-            chosen += speakers[: max(1, round(TEST_SHARE * len(speakers)))]
-    return chosen
-
-
-def _choose_validation_speakers(table: "pd.DataFrame", test: "pd.Series", seed: int) -> list[str]:
-    chosen: list[str] = []
-    for _, clips in table.groupby("corpus"):
-        rest = _sexes_in_turn(clips[~test[clips.index]], seed)
-        everyone = clips.speaker.nunique()
-        if everyone > 2 and len(rest) > 1:
-            wanted = max(1, round(VALIDATION_SHARE * everyone))
-            chosen += rest[: min(wanted, len(rest) - 1)]
-    return chosen
-
-
-def _sexes_in_turn(clips: "pd.DataFrame", seed: int) -> list[str]:
-    """A corpus's speakers, shuffled, the sexes alternating as long as there are both."""
-    sexes = _by_stratum(clips, clips.speaker, ["sex"], seed)
-    return [speaker for turn in zip_longest(*sexes) for speaker in turn if speaker is not None]
-
-
-def _draw_clips(table: "pd.DataFrame", share: float, seed: int) -> list[str]:
-    """The digests of a share of the clips of every corpus and emotion."""
-    strata = _by_stratum(table, table.digest, _STRATA["clips"], seed)
-    return [digest for stratum in strata for digest in stratum[: round(share * len(stratum))]]
-
-
-def _draw_rows(
-    table: "pd.DataFrame", rest: "pd.DataFrame", size: float | int, seed: int
-) -> "pd.Series":
-    """Which rows are drawn from the rest; `size` is a share of the rest or a number of rows."""
-    from sklearn.model_selection import train_test_split
-
-    try:
-        _, drawn = train_test_split(rest, test_size=size, random_state=seed, shuffle=True)
-    except ValueError as error:
-        raise InputError(f"--split rows: {len(table)} rows are too few to split.") from error
-    return table.index.to_series().isin(drawn.index)
-
-
-def _units(table: "pd.DataFrame", kind: str) -> "pd.Series":
-    """For every row, what a split of this kind keeps together."""
-    if kind == "rows":
-        positions = table.index.to_series()
-        positions[:] = range(len(table))
-        return positions
-    return table["speaker" if kind == "speakers" else "digest"]
-
-
-def _by_stratum(
-    table: "pd.DataFrame", units: "pd.Series", columns: Sequence[str], seed: int
-) -> list[list]:
-    """The distinct units of every stratum, shuffled; a unit belongs where its first row does."""
-    firsts = table.assign(unit=units).drop_duplicates("unit")
-    strata = firsts.groupby(list(columns), dropna=False).unit
-    return [_shuffled(stratum, seed) for _, stratum in strata]
-
-
-def _shuffled(units: Iterable, seed: int) -> list:
-    def rank(unit: object) -> bytes:
-        return hashlib.blake2b(f"{seed} {unit}".encode(), digest_size=8).digest()
-
-    return sorted(units, key=rank)
 
 
 def _without_twins(table: "pd.DataFrame") -> "pd.DataFrame":
