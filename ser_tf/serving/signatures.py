@@ -100,13 +100,7 @@ class Signatures:
         wav_bytes = tf.TensorSpec([None], tf.string, "wav_bytes")
         probabilities = ("probabilities", lambda clips: self.model(clips, training=False))
         front_end = self.model.get_layer("front_end")
-        chunk = tf.TensorSpec([None, None], tf.float32, "chunk")
-        stream = {
-            "stream": Endpoint(
-                self.of_stream, (chunk, self._state), self._as_stream, *probabilities
-            )
-        }
-        return (stream if self._streams else {}) | {
+        endpoints = {
             "serving_default": Endpoint(
                 self.of_wav_bytes, (wav_bytes,), self._as_files, *probabilities
             ),
@@ -125,6 +119,12 @@ class Signatures:
                 lambda clips: front_end(clips, training=False),
             ),
         }
+        if self._streams:
+            chunk = tf.TensorSpec([None, None], tf.float32, "chunk")
+            endpoints["stream"] = Endpoint(
+                self.of_stream, (chunk, self._state), self._as_stream, *probabilities
+            )
+        return endpoints
 
     def of_waveform(self, waveform: Any) -> Answers:
         """The answers to clips of equal length."""
