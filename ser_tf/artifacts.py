@@ -10,6 +10,7 @@ saved_models/NAME/model.keras      waveform -> probabilities, with normalisation
                   VERSION/         SavedModels for TF Serving
 """
 
+import csv
 import json
 import shutil
 from collections.abc import Mapping
@@ -122,6 +123,16 @@ def load_metrics(folder: Path) -> dict[str, Any] | None:
     """The content of `metrics.json`, which a finished run has; None before."""
     path = folder / METRICS
     return json.loads(path.read_text()) if path.is_file() else None
+
+
+def test_recordings(folder: Path) -> list[Path]:
+    """The recordings that the model was tested on, as far as they are where they were."""
+    path = folder / PREDICTIONS
+    if not path.is_file():
+        return []
+    with path.open(newline="") as rows:
+        paths = dict.fromkeys(Path(row["path"]) for row in csv.DictReader(rows))
+    return [recording for recording in paths if recording.is_file()]
 
 
 def remove_run(folder: Path) -> None:

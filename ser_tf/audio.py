@@ -110,6 +110,19 @@ def resample(waveform: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     return np.clip(waveform, -1.0, 1.0).astype(np.float32, copy=False)
 
 
+def to_wav(waveform: np.ndarray, rate_hz: int) -> bytes:
+    """A WAV file of `waveform` float32 `(samples,)`: of 16 bits where they hold all of it."""
+    import soundfile
+
+    whole = waveform * 32_768
+    exact = np.array_equal(whole, np.round(whole)) and np.all(whole < 32_768)
+    stored = whole.astype(np.int16) if exact and np.all(whole >= -32_768) else waveform
+    file = io.BytesIO()
+    subtype = "PCM_16" if stored.dtype == np.int16 else "FLOAT"
+    soundfile.write(file, stored, rate_hz, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
 def _decode(content: bytes, path: Path) -> tuple[np.ndarray, int]:
     import soundfile
 

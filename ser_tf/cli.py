@@ -121,18 +121,20 @@ def _logging_to_stderr() -> Iterator[None]:
     """Shows what the package logs as bare lines while a command runs."""
     # `python -m ser_tf.fit` gives the command's own module the name __main__.
     loggers = [logging.getLogger(name) for name in ("ser_tf", "__main__")]
-    before = [(logger.handlers, logger.level) for logger in loggers]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     for logger in loggers:
         logger.handlers = [handler]
         logger.setLevel(logging.INFO)
+        logger.propagate = False  # TensorFlow's saving gives the root logger a handler of its own
     try:
         yield
     finally:
-        for logger, (handlers, level) in zip(loggers, before, strict=True):
+        for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
             logger.handlers = handlers
             logger.setLevel(level)
+            logger.propagate = propagate
 
 
 def _fail(line: str) -> int:

@@ -5,14 +5,21 @@ by `dataclasses.replace(FEATURES["mfcc"], n_mfcc=13)`. Nothing here imports Kera
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
 class _OneLength:
-    """What features of one length for all clips share: they are arrays as they are."""
+    """What features of one length for all clips share: they are arrays as they are.
+
+    Attributes:
+        normalised_axes: axes of `(batch, frames, channels)` along which each place has its mean.
+    """
+
+    normalised_axes: ClassVar[tuple[int, ...]] = (-1,)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -27,6 +34,14 @@ class _OneLength:
     def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
         """The features as they are."""
         return features
+
+    def normalisation(self, features: "np.ndarray") -> "keras.Layer":
+        """The layer "normalisation": to mean 0 and variance 1 over the training `features`."""
+        import keras
+
+        layer = keras.layers.Normalization(self.normalised_axes, name="normalisation")
+        layer.adapt(features)
+        return layer
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,8 @@ class Published(_OneLength):
         n_mfcc: number of coefficients a frame.
     """
 
+    normalised_axes = (1, 2)
+
     rate_hz: int = 22_050
     offset_seconds: float = 0.6
     clip_seconds: float = 2.5
@@ -92,11 +109,6 @@ class Published(_OneLength):
         """`(frames, channels)` of a clip's features: the row is a sequence of single numbers."""
         frames = 1 + round(self.clip_seconds * self.rate_hz) // self.hop_samples
         return (2 + self.n_mfcc) * frames, 1
-
-    @property
-    def normalised_axes(self) -> tuple[int, ...]:
-        """Axes of `(batch, frames, channels)` along which each place has its own mean."""
-        return (1, 2)
 
     def build(self) -> "keras.Layer":
         """The layer "front_end": waveform `(batch, samples)` → `(batch, *shape)`, float32.
@@ -140,11 +152,6 @@ class LogMel(_Frames, _OneLength):
         """`(frames, channels)` of a clip's features."""
         frames = 1 + self._samples(self.clip_seconds) // self._samples(self.hop_seconds)
         return frames, (1 + self.deltas) * self._channels
-
-    @property
-    def normalised_axes(self) -> tuple[int, ...]:
-        """Axes of `(batch, frames, channels)` along which each place has its own mean."""
-        return (-1,)
 
     def build(self) -> "keras.Layer":
         """The layer "front_end": waveform `(batch, samples)` → `(batch, *shape)`, float32.
@@ -194,22 +201,27 @@ class MFCC(LogMel):
 
 @dataclass(frozen=True)
 class Causal(_Frames):
-    """Frames of mel-band levels relative to the level so far, of clips of any length, for streams.
+    """Frames of cepstral coefficients that look back only, of clips of any length, for streams.
 
-    Every frame is known as soon as its last sample is heard, and a change of gain leaves the
-    frames as they are: see `ser_tf.layers.features.RelativeLevels`.
+    Every frame is known as soon as its last sample is heard. Its levels are relative to the level
+    so far, so that a change of gain leaves it as it is: see `RelativeLevels` and
+    `RelativeCepstrum` in `ser_tf.layers.features`.
 
     Attributes:
+        n_mfcc: number of coefficients a frame.
         least_frames: frames of the shortest clip; a shorter one is heard after silence.
         clip_seconds: of longer clips training and scoring hear the end.
         memory_seconds: age at which a frame counts 1/e of what it did in the level so far.
         range_db: levels further below the level so far are raised to it.
+        gate_db: how far below the level so far a frame is silent, and counts for little.
     """
 
     least_frames: int = 4
     clip_seconds: float = 6.0
     memory_seconds: float = 10.0
     range_db: float = 60.0
+    gate_db: float = 50.0
+    n_mfcc: int = 20
 
     @property
     def span_seconds(self) -> float:
@@ -219,17 +231,12 @@ class Causal(_Frames):
     @property
     def shape(self) -> tuple[None, int]:
         """`(frames, channels)` of a clip's features: as many frames as the clip has."""
-        return None, self.n_mels + 2
+        return None, self.n_mfcc + 2
 
     @property
     def array_shape(self) -> tuple[int, int]:
         """`(frames, channels)` of features in arrays, the clip's frames and then absent ones."""
         return self._samples(self.clip_seconds) // self._samples(self.hop_seconds), self.shape[1]
-
-    @property
-    def normalised_axes(self) -> None:
-        """None: the features have the same scale for every corpus."""
-        return None
 
     def build(self) -> "keras.Layer":
         """The layer "front_end": waveform `(batch, samples)` → `(batch, frames, channels)`.
@@ -243,15 +250,32 @@ class Causal(_Frames):
 
         levels = features.CausalLogMel(**self._spectrum(), least_frames=self.least_frames)
         memory_frames = self.memory_seconds / self.hop_seconds
-        relative = features.RelativeLevels(memory_frames, range_db=self.range_db)
+        relative = features.RelativeLevels(
+            memory_frames, range_db=self.range_db, gate_db=self.gate_db
+        )
+        cepstrum = features.RelativeCepstrum(self.n_mfcc)
         waveform = keras.Input((None,), dtype="float32", name="waveform")
-        return keras.Sequential([waveform, levels, relative], name="front_end")
+        return keras.Sequential([waveform, levels, relative, cepstrum], name="front_end")
 
     def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
         """What `build` makes of clips, at the length of `array_shape`."""
         from ser_tf.layers.features import FillFrames
 
         return FillFrames(self.array_shape[0])(features)
+
+    def normalisation(self, features: "np.ndarray") -> "keras.Layer":
+        """The layer "normalisation": to mean 0 and variance 1 over all frames that were heard.
+
+        The last channel, the weights of the frames, stays as it is.
+        """
+        import keras
+
+        from ser_tf.layers.features import ABSENT
+
+        heard = features[features[..., -1] > ABSENT]  # (frames, channels)
+        mean, variance = heard.mean(axis=0), heard.var(axis=0)
+        mean[-1], variance[-1] = 0.0, 1.0
+        return keras.layers.Normalization(-1, mean=mean, variance=variance, name="normalisation")
 
 
 Feature = Published | LogMel | Causal

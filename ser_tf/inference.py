@@ -1,10 +1,11 @@
 """Answers: on rows of a corpus for scoring, and on recordings for a person."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+from ser_tf.answers import Answer
 
 if TYPE_CHECKING:
     import keras
@@ -35,23 +36,6 @@ def predictions(model: "keras.Model", data: "Data") -> pd.DataFrame:
     table["unsure"] = probabilities.max(axis=1) < calibration.unsure_below
     table[[f"p_{emotion}" for emotion in data.classes]] = probabilities
     return table
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model hears in a recording.
-
-    Attributes:
-        emotion: the most probable class.
-        probability: its probability.
-        probabilities: of every class.
-        unsure: whether `probability` is below the model's threshold.
-    """
-
-    emotion: str
-    probability: float
-    probabilities: dict[str, float]
-    unsure: bool
 
 
 def answer(artifact: "Artifact", probabilities: np.ndarray) -> Answer:

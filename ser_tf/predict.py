@@ -1,14 +1,13 @@
 """`python -m ser_tf.predict`: the emotion in recordings of any format."""
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import artifacts, audio, cli
+from ser_tf import answers, artifacts, audio, cli
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,22 +72,16 @@ def _describe(
         figure = plots.timeline(windows, artifact.classes, waveform, artifact.rate_hz)
         plots.save(figure, arguments.plot_dir / f"{path.stem}-timeline.png")
     if arguments.json:
-        line = {"path": str(path), **vars(answer)}
-        if windows is not None:
-            line["timeline"] = windows.to_dict("records")
-        return json.dumps(line)
-    lines = [f"{path}  {_in_words(answer.emotion, answer.probability, answer.unsure)}"]
+        timeline = {} if windows is None else {"timeline": windows.to_dict("records")}
+        return answers.to_json(path, answer, **timeline)
+    lines = [f"{path}  {answers.in_words(answer.emotion, answer.probability, answer.unsure)}"]
     if windows is not None:
         lines += [
             f"  {window['start_seconds']:6.1f} s to {window['end_seconds']:6.1f} s  "
-            f"{_in_words(window['emotion'], window['probability'], window['unsure'])}"
+            f"{answers.in_words(window['emotion'], window['probability'], window['unsure'])}"
             for window in windows.to_dict("records")
         ]
     return "\n".join(lines)
-
-
-def _in_words(emotion: str, probability: float, unsure: bool) -> str:
-    return f"{emotion:<8} {100 * probability:3.0f} %{'  unsure' if unsure else ''}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """`python -m ser_tf.stream`: the emotion in a recording or at the microphone while it goes on."""
 
 import argparse
-import json
 import logging
 import queue
 import sys
@@ -11,13 +10,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import artifacts, audio, cli
+from ser_tf import answers, artifacts, audio, cli
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ser_tf.inference import Answer
+    from ser_tf.answers import Answer
     from ser_tf.streaming import Stream
 
 _LOG = logging.getLogger(__name__)
@@ -132,21 +131,18 @@ def _blocks(
 
 
 def _heading(classes: Sequence[str]) -> str:
-    return f"{'':>10}  {'':<8}{'':<16}" + "".join(f"{name:>9}" for name in classes) + "\n"
+    return " " * 36 + "".join(f"{name:>9}" for name in classes) + "\n"
 
 
 def _as_row(seconds: float, answer: "Answer") -> str:
     """The time, the emotion, and the percentage of each class."""
     shares = "".join(f"{100 * share:9.0f}" for share in answer.probabilities.values())
-    best = f"{answer.emotion:<8} {100 * answer.probability:3.0f} %"
-    return f"{seconds:8.1f} s  {best}  {'unsure' if answer.unsure else '':<6}{shares}"
+    best = answers.in_words(answer.emotion, answer.probability, answer.unsure)
+    return f"{seconds:8.1f} s  {best:<24}{shares}"
 
 
 def _as_json(path: Path | None) -> Callable[[float, "Answer"], str]:
-    name = path and str(path)
-    return lambda seconds, answer: json.dumps(
-        {"path": name, "seconds": round(seconds, 3), **vars(answer)}
-    )
+    return lambda seconds, answer: answers.to_json(path, answer, seconds=round(seconds, 3))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from ser_tf.answers import Answer
 from ser_tf.errors import InputError
-from ser_tf.inference import Answer, answer
+from ser_tf.inference import answer
 from ser_tf.layers import streams
 
 if TYPE_CHECKING:

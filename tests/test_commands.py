@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
 from ser_tf import artifacts, audio, benchmark, cli, evaluate, export, fit, predict
+from ser_tf.benchmark import requests, serving
 from ser_tf.inference import Recogniser
 
 RATE_HZ = 16_000
@@ -129,6 +131,31 @@ def test_the_benchmark_reports_rates_side_by_side(small_dir, cache_dir, monkeypa
     for result in (first, cached):
         ratio = result["rows_per_second"] / slow["rows_per_second"]
         assert result["times_librosa"] == pytest.approx(ratio)
+
+
+def test_the_benchmark_of_serving_compares_ways_and_rates(
+    model_dir, small_dir, cache_dir, monkeypatch, capsys
+):
+    def in_this_process(arguments, version, cores):
+        serve = tf.saved_model.load(str(version)).signatures["serving_default"]
+        if cores == 1:
+            return requests.one_by_one(arguments.model_dir, serve, arguments.turns)
+        return requests.batches(serve, arguments.turns)
+
+    monkeypatch.setattr(serving, "_requests", in_this_process)
+    monkeypatch.setattr(serving, "RATES_HZ", (8_000,))
+    flags = ["serving", "--model-dir", str(model_dir), "--turns", "2", "--clips", "6"]
+    data = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+    assert benchmark.main([*flags, *data, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    latencies = [row for row in rows if row["part"] == "latency"]
+    assert [row["rate_hz"] for row in latencies] == [RATE_HZ, RATE_HZ, 48_000, 48_000]
+    for row in latencies:
+        assert 0 < row["p50_ms"] <= row["p99_ms"]
+        assert row["largest_difference"] < 0.01  # librosa's features, and soxr's samples
+    assert rows[-1]["same"] == rows[-1]["clips"] == 6
+    assert rows[-1]["difference_db"] > 60
+    assert "clips/s" in serving.table(rows)
 
 
 def broken_model(model_dir: Path, folder: Path, name: str, content: bytes | None) -> Path:

@@ -49,6 +49,9 @@ LAYERS = {
     ),
     "causal log_mel": lambda: features.CausalLogMel(**SPECTRUM, n_mels=40, least_frames=3),
     "relative levels": lambda: causal(features.RelativeLevels(50.0)),
+    "relative cepstrum": lambda: causal(
+        features.RelativeLevels(50.0), features.RelativeCepstrum(5)
+    ),
     "filled frames": lambda: causal(features.RelativeLevels(50.0), features.FillFrames(30)),
     "row": lambda: features.PublishedRow(offset_samples=700, clip_samples=6000, n_mfcc=5),
 } | {name: feature.build for name, feature in FEATURES.items()}
@@ -253,14 +256,18 @@ def test_the_shapes_of_the_registry_are_those_of_the_contract():
         "mfcc": (401, 20),
         "mfcc_deltas": (401, 60),
         "logmel": (401, 64),
-        "causal": (None, 66),
+        "causal": (None, 22),
     }
 
 
-def test_each_number_of_a_row_and_each_channel_of_frames_has_its_own_mean():
-    axes = {name: feature.normalised_axes for name, feature in FEATURES.items()}
-    frames = dict.fromkeys(("mfcc", "mfcc_deltas", "logmel"), (-1,))
-    assert axes == {"published": (1, 2), **frames, "causal": None}
+@pytest.mark.parametrize("name", ["published", "mfcc", "mfcc_deltas", "logmel"])
+def test_each_number_of_a_row_and_each_channel_of_frames_has_its_own_mean(name):
+    entry = FEATURES[name]
+    rows = np.random.default_rng(0).normal(3.0, 2.0, (50, *entry.shape)).astype("float32")
+    rows *= np.arange(1, entry.shape[1] + 1)
+    axes = {"published": 0}.get(name, (0, 1))
+    expected = (rows - rows.mean(axes)) / rows.std(axes)
+    np.testing.assert_allclose(entry.normalisation(rows)(rows), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -328,7 +335,8 @@ def test_a_layer_comes_back_from_its_config_and_from_a_file(name, tmp_path):
         features.MFCC(**SPECTRUM, n_mels=7, n_mfcc=6),
         features.Deltas(3, 7),
         features.CausalLogMel(**SPECTRUM, n_mels=7, least_frames=3),
-        features.RelativeLevels(7.0, 0.4, 50.0),
+        features.RelativeLevels(7.0, 0.4, 50.0, 30.0),
+        features.RelativeCepstrum(7),
         features.FillFrames(7),
         features.PublishedRow(7, 8, 9, 12, 6, 5, 4),
     ],
@@ -391,6 +399,7 @@ def test_a_policy_of_half_precision_changes_nothing(name):
         ("logmel", {"n_mels": -1}, "n_mels must be greater than 0"),
         ("logmel", {"clip_seconds": 0.0}, "samples must be greater than 0. Received: samples=0"),
         ("causal", {"hop_seconds": 0.03}, "window_samples must be no less than hop_samples"),
+        ("causal", {"n_mfcc": 65}, "n_mfcc must be no more than the bands"),
         ("causal", {"memory_seconds": 0.0}, "memory_frames must be greater than 0"),
         ("mfcc_deltas", {"deltas": 9}, "orders must be from 1"),
         ("mfcc_deltas", {"clip_seconds": 0.05}, "deltas of width 9 need .* Received: frames=6"),

@@ -11,18 +11,18 @@ import ser_tf
 
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
-    ("errors", "emotions", "files", "progress"),
+    ("errors", "emotions", "files", "progress", "answers"),
     ("audio", "metrics", "layers"),
     ("features", "augment", "models", "demo"),
     ("corpora", "splits"),
-    ("cli",),
+    ("cli", "remote"),
     ("config", "pipeline"),
     ("artifacts", "data", "plots", "report", "serving"),
     ("inference",),
     ("training", "streaming"),
-    ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark"),
+    ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client"),
 )
-HEAVY = ("tensorflow", "keras", "keras_lmu", "librosa", "sklearn", "pandas", "kagglehub")
+HEAVY = ("tensorflow", "keras", "keras_lmu", "librosa", "sklearn", "pandas", "kagglehub", "grpc")
 COMMANDS = FLOORS[-1]
 
 

@@ -156,7 +156,7 @@ def test_augmentation_depends_on_seed_and_epoch_alone(names, clips, cache_dir):
 
     def batches(**options) -> list[np.ndarray]:
         clip = on_waveforms and pipeline.augmented_clips(
-            clips["waveform"].tolist(), on_waveforms, front_end
+            clips["waveform"].tolist(), on_waveforms, entry, front_end
         )
         dataset = pipeline.training_batches(
             features,

@@ -9,73 +9,30 @@ import pytest
 import soundfile
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from toy import CLASSES, FRAME_SAMPLES, FRAMES, RATE_HZ, noise, toy_model, wav
 
 from ser_tf import artifacts, audio, export, serving
 from ser_tf.errors import InputError
 from ser_tf.layers.calibration import Calibration
+from ser_tf.serving import publishing, warmup
 
 # Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-RATE_HZ = 8000
-CLASSES = ("neutral", "happy", "sad")
-FRAMES, FRAME_SAMPLES = 6, 400
-
 # The operators a published model may be made of, beside those of its own network. All belong to
 # the TensorFlow that every server runs: nothing that calls Python or needs a library of its own.
-FLOW = """Const DisableCopyOnRead Identity NoOp Placeholder StatefulPartitionedCall StatelessCase
+FLOW = """Const Identity NoOp PartitionedCall Placeholder StatefulPartitionedCall StatelessCase
     StatelessIf StatelessWhile TensorListFromTensor TensorListGetItem TensorListReserve
     TensorListSetItem TensorListStack"""
-SAVING = """AssignVariableOp MergeV2Checkpoints ReadVariableOp RestoreV2 SaveV2 Select
-    ShardedFilename StaticRegexFullMatch VarHandleOp VarIsInitializedOp"""
+SAVING = "MergeV2Checkpoints RestoreV2 SaveV2 Select ShardedFilename StaticRegexFullMatch"
 TEXT = "AsString DecodeRaw ReduceJoin StringJoin StringLength Substr"
 NUMBERS = """Abs Add AddV2 All Any ArgMax ArgMin Bitcast Cast Ceil Equal Erfc FloorDiv FloorMod
-    Greater IRFFT IsFinite Less LessEqual LogicalAnd LogicalNot LogicalOr Max Maximum Mean Minimum
-    Mul Neg NotEqual RFFT RealDiv Round Sub Sum TopKV2"""
-SHAPES = """ConcatV2 EnsureShape Fill GatherV2 Pack Range Reshape SelectV2 Shape StridedSlice Tile
-    Unpack"""
+    Greater GreaterEqual IRFFT IsFinite Less LessEqual LogicalAnd LogicalNot LogicalOr Max Maximum
+    Mean Minimum Mul Neg NotEqual RFFT RealDiv Round Sub Sum TopKV2"""
+SHAPES = """ConcatV2 EnsureShape Fill GatherV2 Pack Range Reshape SelectV2 Shape Size StridedSlice
+    Tile Unpack"""
 TOY = "BiasAdd MatMul Pad Softmax"
 ALLOWED = frozenset(" ".join((FLOW, SAVING, TEXT, NUMBERS, SHAPES, TOY)).split())
-
-
-class ToyFrontEnd(keras.layers.Layer):
-    """The clip's first samples as frames, and its length: what comes out depends on both."""
-
-    def call(self, inputs):
-        samples = FRAMES * FRAME_SAMPLES
-        padded = keras.ops.pad(inputs, [[0, 0], [0, samples]])[:, :samples]
-        frames = keras.ops.reshape(padded, (-1, FRAMES, FRAME_SAMPLES))
-        return frames + keras.ops.cast(keras.ops.shape(inputs)[1], "float32") / RATE_HZ
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], FRAMES, FRAME_SAMPLES)
-
-
-def toy_model():
-    keras.utils.set_random_seed(0)
-    encoder = keras.Sequential(
-        [
-            keras.Input((FRAMES, FRAME_SAMPLES)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(len(CLASSES), bias_initializer="random_normal"),
-        ],
-        name="encoder",
-    )
-    calibration = Calibration(name="calibration")
-    calibration.set(temperature=0.5, unsure_below=0.6)
-    waveform = keras.Input((None,), name="waveform")
-    features = ToyFrontEnd(name="front_end")(waveform)
-    return keras.Model(waveform, calibration(encoder(features)))
-
-
-def noise(samples, seed=0):
-    return np.random.default_rng(seed).uniform(-1, 1, samples).astype(np.float32)
-
-
-def wav(waveform, subtype="FLOAT", rate_hz=RATE_HZ):
-    file = io.BytesIO()
-    soundfile.write(file, waveform, rate_hz, format="WAV", subtype=subtype)
-    return file.getvalue()
 
 
 def answer_files(signatures, *contents):
@@ -162,14 +119,20 @@ def test_label_probability_and_unsure_follow_from_the_probabilities(model, signa
 def test_every_input_and_output_is_named_and_shaped(published):
     outputs = {
         "classes": "string [?, 3]",
+        "error": "string [?]",
         "label": "string [?]",
         "probabilities": "float32 [?, 3]",
         "probability": "float32 [?]",
         "unsure": "bool [?]",
     }
+    waveform = {"waveform": "float32 [?, ?]"}
+    rated = waveform | {"sample_rate_hz": "int32 [?]", "length": "int32 [?]"}
+    features = {"features": f"float32 [?, {FRAMES}, {FRAME_SAMPLES}]", "error": "string [?]"}
     assert serving.describe(published) == {
-        "serving_default": ({"wav_bytes": "string [?]"}, outputs | {"error": "string [?]"}),
-        "waveform": ({"waveform": "float32 [?, ?]"}, outputs),
+        "serving_default": ({"wav_bytes": "string [?]"}, outputs),
+        "waveform": (waveform, outputs),
+        "waveform_with_rate": (rated, outputs),
+        "features": (waveform, features),
     }
 
 
@@ -203,22 +166,62 @@ def test_bad_clips_have_errors_and_good_ones_in_their_batch_their_answers(signat
     assert not answers["probabilities"][rows].any()
 
 
-def test_hostile_bytes_never_fail_a_batch(signatures):
+def goods():
+    """WAV files of every format, with their answers to come."""
+    return [
+        *(wav(noise(500, seed), subtype) for seed, subtype in enumerate(("PCM_U8", "PCM_16"))),
+        *(wav(noise(400, seed), subtype) for seed, subtype in enumerate(("PCM_24", "FLOAT"))),
+        wav(np.stack([noise(300), noise(300, 1)], axis=1), "PCM_16", 44_100),
+        wav(noise(900), "PCM_32", 11_025),
+    ]
+
+
+def mutant(content, rng):
+    """A file with some bytes changed, most of them in its headers, and its end perhaps cut off."""
+    changed = bytearray(content)
+    for _ in range(rng.integers(0, 6)):
+        place = rng.integers(0, 60 if rng.random() < 0.8 else len(changed))
+        changed[place] = rng.choice([0, 1, 127, 128, 255, rng.integers(0, 256)])
+    if rng.random() < 0.3:
+        changed[:] = changed[: rng.integers(0, len(changed) + 1)]
+    if rng.random() < 0.1:  # a piece put in, so that chunks no longer stand where they say
+        place = rng.integers(0, len(changed) + 1)
+        changed[place:place] = rng.bytes(rng.integers(1, 40))
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("mutants", [400, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_hostile_bytes_never_fail_a_batch(signatures, mutants):
     rng = np.random.default_rng(0)
-    good = wav(noise(500), "PCM_16")
-    contents = [good]
-    for _ in range(300):
-        mutant = bytearray(good)
-        for _ in range(rng.integers(1, 5)):
-            mutant[rng.integers(0, 60)] = rng.integers(0, 256)
-        contents.append(bytes(mutant[: rng.integers(0, len(mutant) + 1)]))
-    answers = answer_files(signatures, *contents)
-    assert np.isfinite(answers["probabilities"]).all()
-    failed = answers["error"] != b""
-    assert not failed[0]
-    assert failed.sum() > 50
-    # 1e-6: the rounding of three float32 probabilities.
-    np.testing.assert_allclose(answers["probabilities"].sum(axis=1), ~failed, atol=1e-6)
+    good = goods()
+    alone = [answer_files(signatures, content)["probabilities"][0] for content in good]
+    failed = 0
+    for first in range(0, mutants, 25):
+        hostile = [
+            mutant(good[rng.integers(len(good))], rng) for _ in range(min(25, mutants - first))
+        ]
+        batch = [*good, *hostile]
+        order = rng.permutation(len(batch))
+        answers = answer_files(signatures, *(batch[place] for place in order))
+        places = np.argsort(order)
+        probabilities = answers["probabilities"][places]
+        errors = answers["error"][places]
+        assert not any(errors[: len(good)])
+        # 1e-6: a product over more rows may be summed in another order.
+        np.testing.assert_allclose(probabilities[: len(good)], alone, atol=1e-6)
+        assert np.isfinite(probabilities).all()
+        np.testing.assert_allclose(probabilities.sum(axis=1), errors == b"", atol=1e-6)
+        np.testing.assert_array_equal(answers["label"][places] == b"", errors != b"")
+        assert answers["unsure"][places][errors != b""].all()
+        failed += sum(errors != b"")
+    print(f"{mutants} mutants, {failed} with an error")  # noqa: T201
+    assert mutants / 4 < failed < mutants
+
+
+def test_a_file_cut_within_its_headers_has_its_error(signatures):
+    content = wav(noise(50), "PCM_16")
+    answers = answer_files(signatures, *(content[:size] for size in range(45)))
+    assert all(answers["error"])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -233,6 +236,92 @@ def test_a_waveform_that_is_no_number_has_no_label_and_its_neighbour_its_answer(
     np.testing.assert_allclose(answers["probabilities"][1:], alone["probabilities"], atol=1e-6)
 
 
+def ask_with_rate(signatures, waveform, rates, lengths):
+    answers = signatures["waveform_with_rate"](
+        waveform=tf.constant(waveform),
+        sample_rate_hz=tf.constant(rates, tf.int32),
+        length=tf.constant(lengths, tf.int32),
+    )
+    return {name: tensor.numpy() for name, tensor in answers.items()}
+
+
+def test_padded_waveforms_of_any_rate_are_answered_as_their_wav_files_alone(signatures):
+    clips = {8000: noise(2000, 1), 16_000: noise(3000, 2), 44_100: noise(999, 3)}
+    batch = np.full((3, 3100), np.nan, np.float32)  # what lies beyond a clip's end is not heard
+    for row, clip in zip(batch, clips.values(), strict=True):
+        row[: len(clip)] = clip
+    answers = ask_with_rate(signatures, batch, [*clips], [len(clip) for clip in clips.values()])
+    for place, (rate_hz, clip) in enumerate(clips.items()):
+        alone = answer_files(signatures, wav(clip, rate_hz=rate_hz))
+        # 1e-6: a product over more rows may be summed in another order.
+        np.testing.assert_allclose(
+            answers["probabilities"][place], alone["probabilities"][0], atol=1e-6
+        )
+        assert answers["label"][place] == alone["label"][0]
+
+
+def test_a_bad_rate_length_or_sample_has_its_error_and_its_neighbour_its_answer(signatures):
+    bad = {
+        (3999, 50): "sample rate 3999 Hz is not from 4000 to 192000 Hz",
+        (-1, 50): "sample rate -1 Hz is not from 4000 to 192000 Hz",
+        (RATE_HZ, 0): "length 0 is not from 1 to 100",
+        (RATE_HZ, -7): "length -7 is not from 1 to 100",
+        (RATE_HZ, 101): "length 101 is not from 1 to 100",
+        (RATE_HZ, 51): "samples that are not finite numbers",
+        (RATE_HZ, 50): "",
+    }
+    waveform = np.stack([noise(100)] * len(bad))
+    waveform[:, 50] = np.inf
+    answers = ask_with_rate(signatures, waveform, *zip(*bad, strict=True))
+    assert words(answers["error"]) == list(bad.values())
+    assert not answers["probabilities"][:-1].any()
+    alone = ask_with_rate(signatures, waveform[-1:], [RATE_HZ], [50])
+    np.testing.assert_allclose(answers["probabilities"][-1:], alone["probabilities"], atol=1e-6)
+
+
+def test_features_are_what_the_encoder_sees(model, signatures):
+    clips = np.stack([noise(3000), noise(3000, 1), noise(3000, 2)])
+    clips[1, 5] = np.nan
+    answers = signatures["features"](waveform=clips)
+    assert words(answers["error"]) == ["", "samples that are not finite numbers", ""]
+    expected = model.get_layer("front_end")(clips[::2])
+    np.testing.assert_allclose(answers["features"][::2], expected, atol=1e-6)
+    assert np.isfinite(answers["features"]).all()
+
+
+def test_waveforms_without_samples_have_an_error(signatures):
+    assert words(signatures["waveform"](waveform=np.zeros((2, 0)))["error"]) == ["no samples"] * 2
+    assert words(ask_with_rate(signatures, np.zeros((1, 0), np.float32), [RATE_HZ], [0])["error"])
+
+
+@pytest.mark.parametrize("name", ["waveform", "features", "waveform_with_rate"])
+def test_a_clip_of_over_ten_minutes_has_an_error(signatures, name):
+    samples = 600 * RATE_HZ
+    inputs = {"waveform": np.zeros((1, samples + 1), np.float32)}
+    if name == "waveform_with_rate":
+        inputs |= {"sample_rate_hz": np.int32([RATE_HZ]), "length": np.int32([samples + 1])}
+    asked = {key: tf.constant(value) for key, value in inputs.items()}
+    assert words(signatures[name](**asked)["error"]) == ["longer than 600 s"]
+
+
+def test_where_clips_have_features_of_any_length_each_is_judged_alone(tmp_path):
+    keras.utils.set_random_seed(0)
+    waveform = keras.Input((None,), name="waveform")
+    frames = keras.Sequential(
+        [keras.Input((None,)), keras.layers.Reshape((-1, 1))], name="front_end"
+    )
+    features = keras.Input((None, 1))
+    state = keras.layers.SimpleRNN(4)(keras.layers.AveragePooling1D(50, padding="same")(features))
+    encoder = keras.Model(features, keras.layers.Dense(3)(state), name="encoder")
+    model = keras.Model(waveform, Calibration(name="calibration")(encoder(frames(waveform))))
+    published = serving.publish(model, CLASSES, RATE_HZ, tmp_path)
+    served = tf.saved_model.load(str(published)).signatures
+    clips = [noise(500), noise(801, 1)]
+    answers = answer_files(served, *map(wav, clips))["probabilities"]
+    for clip, answer in zip(clips, answers, strict=True):
+        np.testing.assert_allclose(answer, model(clip[np.newaxis])[0], atol=1e-5)
+
+
 def test_an_empty_batch_has_an_empty_answer(signatures):
     assert answer_files(signatures)["probabilities"].shape == (0, 3)
 
@@ -243,6 +332,34 @@ def test_only_core_operators_are_published(published):
     used = {node.op for node in graph.node}
     used |= {node.op for function in graph.library.function for node in function.node_def}
     assert not used - ALLOWED
+
+
+def test_warm_up_asks_every_signature_about_one_clip_and_about_many(published, signatures):
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    asked = []
+    for record in tf.data.TFRecordDataset(str(published / warmup.PATH)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        answers = signatures[request.model_spec.signature_name](
+            **{name: tf.constant(value) for name, value in inputs.items()}
+        )
+        assert not any(words(answers["error"]))
+        assert request.model_spec.name == published.parent.name
+        asked.append((request.model_spec.signature_name, len(answers["error"])))
+    names = ("serving_default", "waveform", "waveform_with_rate", "features")
+    assert asked == [(name, batch) for name in names for batch in (1, 32)]
+
+
+def test_without_the_extra_warm_up_is_left_out_and_that_is_said(
+    published, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
+    with caplog.at_level("INFO", "ser_tf"):
+        warmup.write(tmp_path, "m", None)
+    assert "needs tensorflow-serving-api" in caplog.text
+    assert not list(tmp_path.iterdir())
 
 
 SERVE = """
@@ -274,8 +391,10 @@ def test_it_runs_where_keras_and_this_package_cannot_be_imported(model, publishe
 @pytest.fixture
 def unverified(monkeypatch):
     """Publishing without the slow parts, for tests of what happens around them."""
-    monkeypatch.setattr(serving, "_compare", lambda *arguments: None)
-    monkeypatch.setattr(serving, "_write", lambda signatures, folder: folder.mkdir())
+    monkeypatch.setattr(publishing, "_compare", lambda *arguments: None)
+    monkeypatch.setattr(publishing, "_write", lambda signatures, folder: folder.mkdir())
+    monkeypatch.setattr(publishing, "Signatures", lambda *arguments: None)
+    monkeypatch.setattr(warmup, "write", lambda *arguments: None)
 
 
 @pytest.mark.usefixtures("unverified")
@@ -317,13 +436,13 @@ def test_what_an_interrupted_run_left_is_cleaned_away(model, tmp_path):
 
 def test_a_version_that_answers_unlike_the_model_is_not_published(model, tmp_path, monkeypatch):
     # The weights change between writing and comparing.
-    def write(signatures, folder, write=serving._write):
+    def write(signatures, folder, write=publishing._write):
         write(signatures, folder)
         model.get_layer("calibration").set(temperature=0.6, unsure_below=0.6)
 
-    monkeypatch.setattr(serving, "_write", write)
+    monkeypatch.setattr(publishing, "_write", write)
     try:
-        with pytest.raises(InputError, match="not published, its waveform differs"):
+        with pytest.raises(InputError, match="not published, its serving_default differs"):
             serving.publish(model, CLASSES, RATE_HZ, tmp_path)
     finally:
         model.get_layer("calibration").set(temperature=0.5, unsure_below=0.6)
@@ -351,6 +470,36 @@ def test_a_wrong_number_of_classes_is_refused(model, tmp_path):
         serving.publish(model, CLASSES[:2], RATE_HZ, tmp_path)
 
 
+def test_the_settings_name_the_two_newest_versions_and_mark_what_is_generated(tmp_path):
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    folder = tmp_path / "ser-toy"
+    for version in ("3", "12", "4"):
+        (folder / version).mkdir(parents=True)
+    written = serving.config.write(folder, "2.21.0")
+    text = (written / "models.config").read_text()
+    (config,) = text_format.Parse(
+        text, model_server_config_pb2.ModelServerConfig()
+    ).model_config_list.config
+    assert (config.name, config.base_path) == ("ser-toy", "/models/ser-toy")
+    assert dict(config.version_labels) == {"stable": 4, "canary": 12}
+    assert config.model_version_policy.latest.num_versions == 2
+    for path in written.iterdir():
+        assert "Generated by" in path.read_text().splitlines()[0]
+    guide = (written / "README.md").read_text()
+    assert "docker run" in guide
+    assert "Untested" in guide
+    for flag in ("model_config_file", "batching_parameters_file", "monitoring_config_file"):
+        assert f"--{flag}=/models/ser-toy/serving/" in guide
+
+
+def test_one_version_is_stable_and_canary(tmp_path):
+    (tmp_path / "m" / "1").mkdir(parents=True)
+    text = (serving.config.write(tmp_path / "m", "2.21.0") / "models.config").read_text()
+    assert text.count("value: 1 }") == 2
+
+
 class ToyArtifact:
     def __init__(self, folder):
         self.model, self.classes, self.rate_hz, self.folder = toy_model(), CLASSES, RATE_HZ, folder
@@ -359,10 +508,22 @@ class ToyArtifact:
 def test_the_command_publishes_and_says_what_is_served(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(artifacts, "load_config", lambda folder: None)
     monkeypatch.setattr(artifacts, "load", ToyArtifact)
-    assert export.main(["--model-dir", str(tmp_path), "--version", "4"]) == 0
+    soundfile.write(tmp_path / "real.wav", noise(3000), RATE_HZ)
+    (tmp_path / "bad.wav").touch()
+    rows = ["path", *(tmp_path / name for name in ("real.wav", "bad.wav", "gone.wav"))]
+    (tmp_path / "predictions.csv").write_text("\n".join(map(str, rows)))
+    heard = []
+    compare = publishing._compare
+    monkeypatch.setattr(
+        publishing, "_compare", lambda *args: (heard.extend(args[2]), compare(*args))
+    )
+    flags = ["--model-dir", str(tmp_path), "--version", "4", "--serving-config"]
+    assert export.main(flags) == 0
+    assert len(heard) == 10  # nine probes and the one clip that can be read
+    assert (tmp_path / "serving" / "models.config").is_file()
     printed = capsys.readouterr().out
     assert f"{tmp_path / '4'} (" in printed
-    assert "MB)" in printed
+    assert "MB of warm-up requests)" in printed
     assert "  serving_default\n    in   wav_bytes  string [?]\n" in printed
     assert "    out  probabilities  float32 [?, 3]\n" in printed
 

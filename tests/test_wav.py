@@ -6,6 +6,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from ser_tf.layers import wav
 from ser_tf.layers.wav import MOST_CHUNKS, decode_wav
 
 RATE_HZ = 16000
@@ -248,3 +249,12 @@ def test_hostile_bytes_never_raise_nor_touch_their_neighbours():
         np.testing.assert_array_equal(sums[errors != b""], [[0, 0, 1]] * np.sum(errors != b""))
         refused += np.sum(errors != b"")
     assert 100 < refused < 580  # both kinds have been met
+
+
+def test_more_samples_than_memory_is_meant_for_are_refused_undecoded(monkeypatch):
+    monkeypatch.setattr(wav, "MOST_SAMPLES", 600)
+    limited = tf.function(decode_wav, input_signature=[tf.TensorSpec([], tf.string)])
+    for samples, channels in ((601, 1), (301, 2)):
+        assert limited(written(noise(samples, channels)))[2] == b"more than 600 samples"
+    for samples, channels in ((600, 1), (300, 2)):
+        assert limited(written(noise(samples, channels)))[2] == b""

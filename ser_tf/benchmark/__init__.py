@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ser_tf import cli
-from ser_tf.benchmark import lmu, pipeline
+from ser_tf.benchmark import lmu, pipeline, serving
 
 
 class Benchmark(Protocol):
@@ -28,6 +28,7 @@ class Benchmark(Protocol):
 BENCHMARKS: dict[str, Benchmark] = {
     "pipeline": pipeline,
     "lmu": lmu,
+    "serving": serving,
 }
 """The benchmarks by name."""
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 from ser_tf import cli, models
 from ser_tf.benchmark import rivals
@@ -85,8 +86,8 @@ def measure(case: Case, way: str, seconds: float) -> Iterator[dict[str, float]]:
     x = tf.random.normal((BATCH, *case.shape))
     labels = tf.random.uniform((BATCH,), maxval=CLASSES, dtype=tf.int32)
     before_mb, began = peak_mb(), time.perf_counter()
-    MEMORIES["rival"] = rivals.WAYS[way]
-    model = dataclasses.replace(case.model, memory="rival").build(case.shape, CLASSES)
+    with mock.patch.dict(MEMORIES, rival=rivals.WAYS[way]):
+        model = dataclasses.replace(case.model, memory="rival").build(case.shape, CLASSES)
     yield {"build_s": time.perf_counter() - began}
 
     inference = tf.function(lambda: model(x, training=False))

@@ -21,6 +21,8 @@ class Calibration(keras.layers.Layer):
     Output shape: probabilities `(batch, classes)`, float32, rows summing to 1.
     """
 
+    timeless = True
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**(kwargs | {"dtype": "float32"}))
         self._temperature = self._constant("temperature", 1.0)

@@ -8,7 +8,8 @@ A streaming layer has beside `call(inputs)` for whole clips
 - `step(chunk, state)`, the output of the next chunk and the next state, `(batch, state_size)`.
 
 A stream begins with a state of zeros. Step by step a layer gives what `call` gives for all chunks
-together, whatever their lengths. Layers without a state treat every step of time on its own.
+together, whatever their lengths. Other layers of a stream treat every step of time on its own:
+Keras' layers for which that holds, and layers with an attribute `timeless` that is true.
 """
 
 import math
@@ -20,13 +21,10 @@ import numpy as np
 from keras import layers as keras_layers
 from keras import ops
 
-from ser_tf.layers.calibration import Calibration
-
 Tensor = Any
 _BLOCK = 64
 
-_TIMELESS = (keras_layers.Dense, keras_layers.Dropout, Calibration)
-"""Layers whose output at a step depends on that step alone."""
+_TIMELESS = (keras_layers.Dense, keras_layers.Dropout, keras_layers.Normalization)
 
 
 def flatten(model: keras.Model) -> list[keras.Layer]:
@@ -42,7 +40,7 @@ def flatten(model: keras.Model) -> list[keras.Layer]:
 def can_stream(layers: Sequence[keras.Layer]) -> bool:
     """Whether the layers know how to go on where a chunk ended."""
     return any(map(_has_state, layers)) and all(
-        _has_state(layer) or isinstance(layer, _TIMELESS) for layer in layers
+        _has_state(layer) or _is_timeless(layer) for layer in layers
     )
 
 
@@ -116,6 +114,10 @@ def fading_sums(x: Tensor, before: Tensor, memory_steps: float) -> Tensor:
 
 def _fading(age: np.ndarray, memory_steps: float) -> np.ndarray:
     return np.where(age < 0, 0.0, np.exp(-np.maximum(age, 0) / memory_steps)).astype("float32")
+
+
+def _is_timeless(layer: keras.Layer) -> bool:
+    return isinstance(layer, _TIMELESS) or getattr(layer, "timeless", False)
 
 
 def _has_state(layer: keras.Layer) -> bool:

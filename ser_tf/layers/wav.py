@@ -8,13 +8,17 @@ The layout is that of Microsoft's "Multiple Channel Audio Data and WAVE Files" (
 "Multimedia Programming Interface and Data Specifications 1.0" (IBM and Microsoft, 1991).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 MOST_CHUNKS = 128
 """Chunks looked at in search of the format and the samples; beyond them a file is not read."""
+
+MOST_SAMPLES = 2**24
+"""Samples that are decoded, over all channels: at 48 kHz, 350 s of one. No file can take more
+memory than they do."""
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")
@@ -56,7 +60,8 @@ def decode_wav(content: Any) -> tuple[Any, Any, Any]:
     Reads PCM of 8, 16, 24 and 32 bits and float of 32 and 64, plain or extensible, with any number
     of channels and any chunks around. Samples are scaled as libsndfile does it. A file cut short,
     or streamed by a writer that did not know its length (data of size 0 or 0xFFFFFFFF, or larger
-    than the file), gives the whole blocks that are there.
+    than the file), gives the whole blocks that are there. Of more than `MOST_SAMPLES` none is
+    decoded.
 
     Args:
         content: scalar string, the file.
@@ -97,17 +102,28 @@ def _parse(content: Any) -> tuple[_Layout, Any]:
         size=_data_size(content, length, chunks.data, _unsigned(riff[4:8])),
     )
     block = tf.maximum(layout.channels * layout.bits // 8, 1)
-    layout = layout._replace(size=layout.size // block * block)
+    blocks = layout.size // block
+    layout = layout._replace(size=blocks * block)
     wrong = [
         (~_equal(riff[:4], b"RIFF") | ~_equal(riff[8:], b"WAVE"), "not a RIFF/WAVE file"),
         (chunks.fmt < 0, "no fmt chunk"),
         (chunks.data < 0, "no data chunk"),
         *_unreadable(layout),
+        (blocks * layout.channels > MOST_SAMPLES, f"more than {MOST_SAMPLES} samples"),
     ]
+    return layout, first_error(wrong)
+
+
+def first_error(wrong: Sequence[tuple[Any, Any]]) -> Any:
+    """The text of the first that is wrong, or an empty string.
+
+    Args:
+        wrong: pairs of whether it is, bool, and what to say of it, string, of one shape.
+    """
     error = tf.constant("")
     for is_wrong, text in reversed(wrong):
         error = tf.where(is_wrong, text, error)
-    return layout, error
+    return error
 
 
 def _walk(content: Any, length: Any) -> _Chunks:

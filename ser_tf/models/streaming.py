@@ -22,9 +22,10 @@ class StreamingLMU(Encoder):
         theta: length of each LMU layer's memory in frames.
         memory_d: number of memories side by side.
         memory_frames: age at which a state counts 1/e of what it did.
-        heads: number of weightings of the states over time.
-        dropout: rate between the layers, in [0, 1).
-        summary_dropout: rate before the logits, in [0, 1).
+        dropout: rate between the layers and before the logits, in [0, 1).
+        channel_dropout: rate at which a clip in training loses whole channels of its features, in
+            [0, 1).
+        noise: deviation of the Gaussian noise on features in training, in [0, 1].
     """
 
     filters: int = 64
@@ -35,9 +36,9 @@ class StreamingLMU(Encoder):
     theta: tuple[float, ...] = (100.0, 100.0)
     memory_d: int = 16
     memory_frames: float = 1000.0
-    heads: int = 1
-    dropout: float = 0.2
-    summary_dropout: float = 0.3
+    dropout: float = 0.1
+    channel_dropout: float = 0.2
+    noise: float = 0.5
 
     def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
         """One vector a clip: what the stack has made of it, weighted over time."""
@@ -54,7 +55,8 @@ class StreamingLMU(Encoder):
             self.theta,
             self.memory_d,
             self.memory_frames,
-            heads=self.heads,
-            dropout=self.dropout,
+            self.dropout,
+            self.channel_dropout,
+            self.noise,
         )
-        return layers.Dropout(self.summary_dropout)(summary(x))
+        return layers.Dropout(self.dropout)(summary(x))

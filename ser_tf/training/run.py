@@ -84,12 +84,8 @@ def build_model(config: Config, front_end: keras.Layer, data: Data) -> keras.Mod
     """
     entry = config.feature_entry
     inputs = keras.Input(entry.shape, name="features")
-    normalised = inputs
-    if entry.normalised_axes:
-        normalisation = keras.layers.Normalization(entry.normalised_axes, name="normalisation")
-        normalisation.adapt(data.features)
-        normalised = normalisation(inputs)
     network = config.build_network(len(data.classes))
+    normalised = entry.normalisation(data.features)(inputs)
     encoder = keras.Model(inputs, network(normalised), name="encoder")
     waveform = keras.Input((None,), name="waveform")
     probabilities = Calibration(name="calibration")(encoder(front_end(waveform)))

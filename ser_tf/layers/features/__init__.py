@@ -7,13 +7,19 @@ the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 
 frames that look back only, for streams.
 """
 
-from ser_tf.layers.features.causal import ABSENT_DB, CausalLogMel, FillFrames, RelativeLevels
+from ser_tf.layers.features.causal import (
+    ABSENT,
+    CausalLogMel,
+    FillFrames,
+    RelativeCepstrum,
+    RelativeLevels,
+)
 from ser_tf.layers.features.frames import MFCC, Deltas, LogMel
 from ser_tf.layers.features.framing import FitClip
 from ser_tf.layers.features.published import PublishedRow, root_mean_square, zero_crossing_rate
 
 __all__ = [
-    "ABSENT_DB",
+    "ABSENT",
     "MFCC",
     "CausalLogMel",
     "Deltas",
@@ -21,6 +27,7 @@ __all__ = [
     "FitClip",
     "LogMel",
     "PublishedRow",
+    "RelativeCepstrum",
     "RelativeLevels",
     "root_mean_square",
     "zero_crossing_rate",

@@ -11,11 +11,15 @@ import numpy as np
 from keras import ops
 
 from ser_tf.layers.features.framing import Float32Layer, Shape, at_least, require, require_positive
-from ser_tf.layers.features.spectrum import DECIBEL, MelSpectrum, decibels
+from ser_tf.layers.features.spectrum import DECIBEL, MelSpectrum, cosine_vectors, decibels
 from ser_tf.layers.streams import fading_sums
 
-ABSENT_DB = -200.0
-"""The level of a frame that was never heard; rows of it fill up clips of a batch at the end."""
+ABSENT = -1e4
+"""The logarithm of the weight of a frame that was never heard: the weight itself is 0.0. Rows of
+such frames fill up clips of a batch at the end."""
+
+_GATE_DB = 4.0
+"""How gradually frames fall silent: their weight is 0.5 at the gate and 0.9 so much * 2.2 above."""
 
 
 @keras.saving.register_keras_serializable("ser_tf")
@@ -112,24 +116,30 @@ class RelativeLevels(Float32Layer):
 
     The reference of a frame is the mean level, in dB, of the frames up to it, weighted by
     `power ** exponent` and by `exp(-age / memory_frames)`: soon after speech has begun it is the
-    level of speech, and pauses change nothing. It is what a microphone's automatic gain control
+    level of speech, and pauses hardly change it. It is what a microphone's automatic gain control
     follows, but exact, and known for every prefix of a recording.
 
+    How much a frame should count among those of a clip is told beside: as much as the reference
+    then, to the power of `exponent`, so that frames before any speech count for little, and less
+    the further the frame itself is below `gate_db` under it. A change of gain changes all of a
+    clip's weights by one factor.
+
     Input shape: levels of bands in dB, `(batch, frames, bands)`.
-    Output shape: `(batch, frames, bands + 2)`: bands and, after them, the whole frame relative to
-        the reference, in units of 20 dB, no less than `-range_db`; last, the frame's level in dB,
-        for weights in which gain cancels out.
+    Output shape: `(batch, frames, bands + 2)`: the bands, and after them the whole frame, relative
+        to the reference, in units of 20 dB, no less than `-range_db`; last, the natural logarithm
+        of the frame's weight.
 
     Args:
         memory_frames: age at which a frame counts 1/e of what it did, above 0.
         exponent: how far loud frames outweigh quiet ones, above 0.
         range_db: levels further below the reference are raised to it, above 0.
+        gate_db: how far below the reference a frame is silent, above 0.
 
     Raises:
         ValueError: if an argument is not positive.
     """
 
-    arguments = ("memory_frames", "exponent", "range_db")
+    arguments = ("memory_frames", "exponent", "range_db", "gate_db")
     stride = 1
     state_size = 2
 
@@ -138,12 +148,14 @@ class RelativeLevels(Float32Layer):
         memory_frames: float,
         exponent: float = 0.5,
         range_db: float = 60.0,
+        gate_db: float = 50.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.memory_frames = memory_frames
         self.exponent = exponent
         self.range_db = range_db
+        self.gate_db = gate_db
         self.input_spec = keras.layers.InputSpec(ndim=3)
         require_positive(**{name: getattr(self, name) for name in self.arguments})
 
@@ -163,8 +175,10 @@ class RelativeLevels(Float32Layer):
         sums = fading_sums(sums, state, self.memory_frames)
         reference = sums[..., :1] / sums[..., 1:]
         relative = ops.concatenate([chunk, level], axis=2) - reference
+        gate = ops.log_sigmoid((relative[..., -1:] + self.gate_db) / _GATE_DB)
+        counts = reference * (DECIBEL * self.exponent) + gate
         relative = ops.maximum(relative, -self.range_db) / 20
-        return ops.concatenate([relative, level], axis=2), sums[:, -1]
+        return ops.concatenate([relative, counts], axis=2), sums[:, -1]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`(batch, frames, bands + 2)`."""
@@ -173,13 +187,55 @@ class RelativeLevels(Float32Layer):
 
 
 @keras.saving.register_keras_serializable("ser_tf")
+class RelativeCepstrum(Float32Layer):
+    """The cosine transform of relative levels: MFCC free of gain (Davis and Mermelstein, 1980).
+
+    Input shape: output of `RelativeLevels`, `(batch, frames, bands + 2)`.
+    Output shape: `(batch, frames, n_mfcc + 2)`: the coefficients, and the last two channels as
+        they were.
+
+    Args:
+        n_mfcc: number of coefficients, from 1 to the number of bands.
+
+    Raises:
+        ValueError: if there are fewer bands.
+    """
+
+    arguments = ("n_mfcc",)
+    timeless = True
+
+    def __init__(self, n_mfcc: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        require_positive(n_mfcc=n_mfcc)
+        self.n_mfcc = n_mfcc
+        self.input_spec = keras.layers.InputSpec(ndim=3)
+
+    def build(self, input_shape: Shape) -> None:
+        """Makes the vectors of the cosine transform."""
+        bands = (input_shape[2] or 0) - 2
+        rule = "n_mfcc must be no more than the bands"
+        require(self.n_mfcc <= bands, rule, n_mfcc=self.n_mfcc, bands=bands)
+        self._dct = cosine_vectors(bands, self.n_mfcc)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """The coefficients of the frames `inputs`."""
+        coefficients = ops.matmul(inputs[..., :-2], self._dct)
+        return ops.concatenate([coefficients, inputs[..., -2:]], axis=2)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`(batch, frames, n_mfcc + 2)`."""
+        return (*input_shape[:2], self.n_mfcc + 2)
+
+
+@keras.saving.register_keras_serializable("ser_tf")
 class FillFrames(Float32Layer):
     """Clips at one number of frames, for arrays: absent frames after a shorter one.
 
     Of a longer clip the last frames are taken.
 
-    Input shape: output of `RelativeLevels`, `(batch, any, channels)`.
-    Output shape: `(batch, frames, channels)`; absent frames are zeros of level `ABSENT_DB`.
+    Input shape: `(batch, any, channels)`, of which the last is the logarithm of a weight.
+    Output shape: `(batch, frames, channels)`; absent frames are zeros, their last channel `ABSENT`.
 
     Args:
         frames: length of the result, at least 1.
@@ -201,7 +257,7 @@ class FillFrames(Float32Layer):
         batch, frames, channels = ops.shape(inputs)
         heard = inputs[:, at_least(0, frames - self.frames) :]
         absent = np.zeros((1, 1, channels), "float32")
-        absent[..., -1] = ABSENT_DB
+        absent[..., -1] = ABSENT
         absent = ops.tile(absent, (batch, at_least(0, self.frames - frames), 1))
         return ops.concatenate([heard, absent], axis=1)
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from ser_tf.layers.features.framing import Float32Layer, Shape, centre, require, require_positive
-from ser_tf.layers.features.spectrum import MelSpectrum, decibels
+from ser_tf.layers.features.spectrum import MelSpectrum, cosine_vectors, decibels
 
 
 @keras.saving.register_keras_serializable("ser_tf")
@@ -116,7 +116,7 @@ class MFCC(LogMel):
 
     def build(self, input_shape: Shape) -> None:
         """Makes the window, the mel filters and the vectors of the cosine transform."""
-        self._dct = _dct(self.n_mels, self.n_mfcc)
+        self._dct = cosine_vectors(self.n_mels, self.n_mfcc)
         super().build(input_shape)
 
     def call(self, inputs: Any) -> Any:
@@ -183,14 +183,6 @@ class Deltas(Float32Layer):
         """`(batch, frames, (1 + orders) * channels)`."""
         *leading, channels = input_shape
         return (*leading, (1 + self.orders) * channels)
-
-
-def _dct(n_mels: int, n_mfcc: int) -> np.ndarray:
-    """The first `n_mfcc` vectors of the orthonormal DCT of type 2, `(n_mels, n_mfcc)`."""
-    angles = np.pi * np.outer(np.arange(n_mels) + 0.5, np.arange(n_mfcc)) / n_mels
-    vectors = np.cos(angles) * math.sqrt(2 / n_mels)
-    vectors[:, 0] /= math.sqrt(2)
-    return vectors.astype("float32")
 
 
 def _derivative_taps(width: int, orders: int) -> list[np.ndarray]:

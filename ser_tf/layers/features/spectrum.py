@@ -45,6 +45,14 @@ def decibels(power: Any) -> Any:
     return ops.log(ops.maximum(power, _SILENCE_POWER)) / DECIBEL
 
 
+def cosine_vectors(n_mels: int, n_mfcc: int) -> np.ndarray:
+    """The first `n_mfcc` vectors of the orthonormal DCT of type 2, `(n_mels, n_mfcc)`."""
+    angles = np.pi * np.outer(np.arange(n_mels) + 0.5, np.arange(n_mfcc)) / n_mels
+    vectors = np.cos(angles) * math.sqrt(2 / n_mels)
+    vectors[:, 0] /= math.sqrt(2)
+    return vectors.astype("float32")
+
+
 def _hann(samples: int) -> np.ndarray:
     phases = 2 * np.pi * np.arange(samples) / samples
     return (0.5 - 0.5 * np.cos(phases)).astype("float32")

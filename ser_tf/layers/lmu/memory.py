@@ -82,6 +82,29 @@ def last_step(u: Tensor, order: int, theta: float, length: int) -> Tensor:
     return ops.reshape(ops.matmul(u, response), (-1, channels * order))
 
 
+def last_step_times(u: Tensor, weights: Tensor, order: int, theta: float, length: int) -> Tensor:
+    """The memory after the last step, times weights, which come first where they are the fewer.
+
+    Args:
+        u: as for `last_step`.
+        weights: float32 `(channels * order, units)`.
+        order: number of Legendre polynomials.
+        theta: length of the memory in steps.
+        length: steps after which the impulse response is over.
+
+    Returns:
+        float32 `(batch, units)`.
+    """
+    steps, channels, units = ops.shape(u)[1], u.shape[2], weights.shape[1]
+    if units >= order:
+        return ops.matmul(last_step(u, order, theta, length), weights)
+    response = constant(convolution.reversed_response, order, theta, length)
+    kernel = ops.matmul(response, ops.reshape(weights, (channels, order, units)))
+    kernel = ops.reshape(kernel[:, length - steps :], (channels * steps, units))
+    u = ops.reshape(ops.transpose(u, (0, 2, 1)), (-1, channels * steps))
+    return ops.matmul(u, kernel)
+
+
 def _form(
     steps: Any, order: int, theta: float, channels: int, length: int
 ) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor]:

@@ -226,8 +226,13 @@ class LMU(keras.layers.Layer):
         u = self._encode(x[:, -length:])
         if mask is not None:
             u = padding.silence(u, mask)
-        m = memory.last_step(u, self.order, self.theta, length)
-        h = self._hidden(m, x[:, -1])
+        if self.units is None:
+            m = memory.last_step(u, self.order, self.theta, length)
+            h = ops.cast(m, self.compute_dtype)
+        else:
+            weights = self._split_weights()[0]
+            h = memory.last_step_times(u, weights, self.order, self.theta, length)
+            h = self._activate(h, x[:, -1])
         if mask is None:
             return h
         return ops.where(ops.any(mask, axis=1, keepdims=True), h, ops.zeros_like(h))

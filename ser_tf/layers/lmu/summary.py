@@ -6,13 +6,11 @@ import keras
 from keras import ops
 
 from ser_tf.layers import streams
-from ser_tf.layers.features.causal import ABSENT_DB
-from ser_tf.layers.features.spectrum import DECIBEL
+from ser_tf.layers.features.causal import ABSENT
 from ser_tf.layers.lmu.parallel import LMU
 
 Tensor = Any
-_LARGEST_SCORE = 5.0
-_TINY = 1e-12
+_TINY = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
@@ -20,13 +18,10 @@ class LMUSummary(keras.layers.Layer):
     """What a stack of Legendre Memory Units has made of a clip so far.
 
     Blocks of `block_frames` frames, each beside `look_back` blocks before it, pass a dense layer,
-    layer normalisation and SiLU (a strided convolution that looks back only). LMU layers follow,
-    layer normalisation between them. The states of the last one are pooled over time into means
-    and standard deviations, once for each of `heads` learned weightings (Okabe et al., 2018,
-    "Attentive Statistics Pooling for Deep Speaker Embedding"). A weight also grows with the power
-    of its block, so that silence counts for nothing however long it is, and falls with its age.
-
-    A change of the clip's gain changes the weights by a common factor, and nothing else.
+    batch normalisation and ReLU: a strided convolution that looks back only. LMU layers follow,
+    layer normalisation between them. The states of the last one are pooled over time into their
+    means and standard deviations (Snyder et al., 2018), weighted by what the features say that a
+    frame counts, and by `exp(-age / memory_frames)`.
 
     Args:
         block_frames: frames a block, at least 1.
@@ -37,14 +32,14 @@ class LMUSummary(keras.layers.Layer):
         theta: length of each LMU layer's memory in frames.
         memory_d: number of memories side by side in each LMU layer.
         memory_frames: age at which a state counts 1/e of what it did.
-        exponent: a block's weight is its power to this.
-        heads: number of weightings.
         dropout: rate after the dense layer and between LMU layers, in [0, 1).
+        channel_dropout: rate at which a clip in training loses whole channels, in [0, 1).
+        noise: deviation of the Gaussian noise on the channels in training, in [0, 1].
 
-    Input shape: output of `RelativeLevels` or `FillFrames`, `(batch, frames, channels)`. Frames
-        after the last whole block, and blocks with absent frames, are passed over.
-    Output shape: `(batch, 2 * heads * units[-1])`, float32: of each head the means, then of each
-        the deviations. Before the first block has ended: zeros, and the smallest deviation.
+    Input shape: `(batch, frames, channels)`, the last channel the logarithm of the frames'
+        weights. Frames after the last whole block, and blocks with absent frames, are passed over.
+    Output shape: `(batch, 2 * units[-1])`, float32: means, then deviations. Before the first block
+        has ended: zeros, and the smallest deviation.
 
     Raises:
         ValueError: if an argument breaks its rule.
@@ -60,9 +55,9 @@ class LMUSummary(keras.layers.Layer):
         theta: tuple[float, ...],
         memory_d: int,
         memory_frames: float,
-        exponent: float = 0.5,
-        heads: int = 1,
         dropout: float = 0.0,
+        channel_dropout: float = 0.0,
+        noise: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,9 +73,11 @@ class LMUSummary(keras.layers.Layer):
         self.theta = tuple(theta)
         self.memory_d = memory_d
         self.memory_frames = memory_frames
-        self.exponent = exponent
-        self.heads = heads
         self.dropout = dropout
+        self.channel_dropout = channel_dropout
+        self.noise = noise
+        self.noises = keras.layers.GaussianNoise(noise)
+        self.channel_drops = keras.layers.SpatialDropout1D(channel_dropout)
         self.dense = keras.layers.Dense(filters, use_bias=False)
         self.memories = [
             LMU(
@@ -95,10 +92,9 @@ class LMUSummary(keras.layers.Layer):
             )
             for size, frames in zip(units, theta, strict=True)
         ]
-        # Silence has nothing to be normalised by: the large epsilon leaves it small.
-        self.norms = [keras.layers.LayerNormalization(epsilon=1e-2) for _ in self.units]
+        between = [keras.layers.LayerNormalization(epsilon=1e-5) for _ in self.units[1:]]
+        self.norms = [keras.layers.BatchNormalization(), *between]
         self.drops = [keras.layers.Dropout(dropout) for _ in self.units]
-        self.scores = keras.layers.Dense(heads, use_bias=False, kernel_initializer="zeros")
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
@@ -108,11 +104,10 @@ class LMUSummary(keras.layers.Layer):
         for memory, norm, width in zip(self.memories, self.norms, widths, strict=False):
             norm.build((None, None, width))
             memory.build((None, None, width))
-        self.scores.build((None, None, widths[-1]))
         self._sizes = [
             self.look_back * self.block_frames * channels,
             *(self.memory_d * self.order for _ in self.units),
-            self.heads * (2 * widths[-1] + 1),
+            2 * widths[-1] + 1,
         ]
         self.built = True
 
@@ -123,12 +118,13 @@ class LMUSummary(keras.layers.Layer):
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """The summary of clips."""
-        blocks, level, heard = self._blocks(inputs)
-        tail, *_, sums = self._silence(ops.shape(inputs)[0])
+        frames = self._noisy(inputs[..., :-1], training)
+        blocks, weight = self._blocks(frames, inputs[..., -1])
+        tail, *_, sums = [ops.zeros((ops.shape(inputs)[0], size)) for size in self._sizes]
         h, _ = self._look_back(blocks, tail)
-        for memory, norm, drop in zip(self.memories, self.norms, self.drops, strict=True):
-            h = memory(drop(self._normalise(norm, h), training=training))
-        return self._moments(self._pool(h, level, heard, sums))
+        for number, (memory, drop) in enumerate(zip(self.memories, self.drops, strict=True)):
+            h = memory(drop(self._normalise(number, h, weight, training), training=training))
+        return self._moments(self._pool(h, weight, sums))
 
     def step(self, chunk: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The summary after the next frames, one whole block or more.
@@ -140,42 +136,43 @@ class LMUSummary(keras.layers.Layer):
         Returns:
             The summary of all that was heard up to the end of the chunk, and the next state.
         """
-        blocks, level, heard = self._blocks(chunk)
+        blocks, weight = self._blocks(chunk[..., :-1], chunk[..., -1])
         tail, *states, sums = streams.split(state, self._sizes)
         h, tail = self._look_back(blocks, tail)
         following = []
-        for memory, norm, before in zip(self.memories, self.norms, states, strict=True):
-            h, after = memory.step(self._normalise(norm, h), before)
+        for number, (memory, before) in enumerate(zip(self.memories, states, strict=True)):
+            h, after = memory.step(self._normalise(number, h, weight, False), before)
             following.append(after)
-        sums = self._pool(h, level, heard, sums)
+        sums = self._pool(h, weight, sums)
         return self._moments(sums), ops.concatenate([tail, *following, sums], axis=1)
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (input_shape[0], 2 * self.heads * self.units[-1])
+        return (input_shape[0], 2 * self.units[-1])
 
     def get_config(self) -> dict[str, Any]:
         names = (
-            "block_frames look_back filters units order theta memory_d memory_frames exponent "
-            "heads dropout"
+            "block_frames look_back filters units order theta memory_d memory_frames dropout "
+            "channel_dropout noise"
         ).split()
         return super().get_config() | {name: getattr(self, name) for name in names}
 
-    def _blocks(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Whole blocks of frames, `(batch, blocks, block_frames * channels)`, and their level.
+    def _noisy(self, frames: Tensor, training: bool) -> Tensor:
+        return self.channel_drops(self.noises(frames, training=training), training=training)
 
-        Levels in dB and whether all of a block was heard: `(batch, blocks, 1)`.
+    def _blocks(self, frames: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Whole blocks of frames and their weights, 0.0 where a frame is absent.
+
+        Returns:
+            `(batch, blocks, block_frames * channels)` and `(batch, blocks, 1)`.
         """
         batch, steps, channels = ops.shape(frames)
-        blocks = steps // self.block_frames
-        x = frames[:, : blocks * self.block_frames]
-        x = ops.reshape(x, (batch, blocks, self.block_frames, channels))
-        levels = x[..., -1]
-        heard = ops.min(levels, axis=2, keepdims=True) > ABSENT_DB
-        x = ops.reshape(x[..., :-1], (batch, blocks, self.block_frames * (channels - 1)))
-        return x, ops.max(levels, axis=2, keepdims=True), heard
-
-    def _silence(self, batch: Any) -> list[Tensor]:
-        return [ops.zeros((batch, size)) for size in self._sizes]
+        size = self.block_frames
+        blocks = steps // size
+        x = ops.reshape(frames[:, : blocks * size], (batch, blocks, size * channels))
+        counts = ops.reshape(counts[:, : blocks * size], (batch, blocks, size))
+        counts = ops.cast(counts, "float32")
+        weight = ops.mean(ops.exp(counts), axis=2, keepdims=True)
+        return x, ops.where(ops.min(counts, axis=2, keepdims=True) > ABSENT, weight, 0.0)
 
     def _look_back(self, blocks: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
         """The dense layer of every block beside the ones before, and the next chunk's tail."""
@@ -185,31 +182,27 @@ class LMUSummary(keras.layers.Layer):
         tail = ops.reshape(x[:, steps:], (batch, self.look_back * size))
         return self.dense(ops.concatenate(seen, axis=2)), tail
 
-    def _normalise(self, norm: keras.Layer, h: Tensor) -> Tensor:
-        h = norm(h)
-        return ops.silu(h) if norm is self.norms[0] else h
+    def _normalise(self, number: int, h: Tensor, weight: Tensor, training: bool) -> Tensor:
+        """What LMU layer `number` reads: the dense layer's output or the states before it."""
+        if number:
+            return self.norms[number](h)
+        return ops.relu(self.norms[0](h, training=training, mask=weight[..., 0] > 0))
 
-    def _pool(self, h: Tensor, level: Tensor, heard: Tensor, before: Tensor) -> Tensor:
-        """For each head the sums so far of weights and of weighted states and their squares."""
+    def _pool(self, h: Tensor, weight: Tensor, before: Tensor) -> Tensor:
+        """The sums so far of weights, of weighted states and of their squares."""
         h = ops.cast(h, "float32")
         steps, memory_blocks = ops.shape(h)[1], self.memory_frames / self.block_frames
-        age = ops.cast(ops.arange(steps - 1, -1, -1), "float32") / memory_blocks
-        score = ops.cast(self.scores(h), "float32")
-        score = _LARGEST_SCORE * ops.tanh(score / _LARGEST_SCORE)
-        loudness = level * (DECIBEL * self.exponent) - ops.expand_dims(age, 1)
-        weight = ops.where(heard, ops.exp(score + loudness), 0.0)  # (batch, blocks, heads)
-        values = ops.concatenate([ops.ones_like(level), h, ops.square(h)], axis=2)
-        sums = ops.matmul(ops.transpose(weight, (0, 2, 1)), values)
+        age = ops.cast(ops.arange(steps - 1, -1, -1), "float32")[:, None]
+        weight = weight * ops.exp(-age / memory_blocks)
+        values = ops.concatenate([ops.ones_like(weight), h, ops.square(h)], axis=2)
         fading = ops.exp(-ops.cast(steps, "float32") / memory_blocks)
-        return before * fading + ops.reshape(sums, ops.shape(before))
+        return before * fading + ops.sum(weight * values, axis=1)
 
     def _moments(self, sums: Tensor) -> Tensor:
         """Means and standard deviations of the states, from their sums."""
-        size = self.units[-1]
-        sums = ops.reshape(sums, (-1, self.heads, 2 * size + 1))
-        weight, first, second = ops.split(sums, [1, size + 1], axis=2)
+        weight, first, second = ops.split(sums, [1, 1 + self.units[-1]], axis=1)
         weight = ops.maximum(weight, _TINY)
         mean, square = first / weight, second / weight
         # The small number keeps the gradient finite where a state never changes.
         deviation = ops.sqrt(ops.maximum(square - ops.square(mean), 0.0) + 1e-4)
-        return ops.reshape(ops.concatenate([mean, deviation], axis=1), (-1, 2 * self.heads * size))
+        return ops.concatenate([mean, deviation], axis=1)

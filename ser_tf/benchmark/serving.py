@@ -1,0 +1,140 @@
+"""A published model: size, latency, throughput, and whether it hears every rate alike."""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ser_tf import artifacts, audio, cli
+from ser_tf.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SUMMARY = "a published model against librosa and predict; its size; agreement between rates"
+RATES_HZ = (8_000, 22_050, 44_100, 48_000, 96_000)
+_BATCH = 16
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the model, and the clips on which rates are compared."""
+    cli.add_model_dir(parser)
+    cli.add_corpora(parser, "the synthetic demo corpus")
+    for flag, default, text in (
+        ("--clips", 100, "clips to compare rates on"),
+        ("--turns", 100, "turns of the latencies"),
+    ):
+        parser.add_argument(
+            flag,
+            type=cli.at_least(int, 2),
+            metavar="N",
+            default=default,
+            help=f"{text} (default: %(default)s)",
+        )
+
+
+def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Sizes; latencies and throughput, each in a process of its own; agreement between rates."""
+    config, _ = artifacts.load_config(arguments.model_dir)
+    if not hasattr(config.feature_entry, "n_mfcc") or config.features == "published":
+        raise InputError(f"benchmark serving: compares MFCC frames, not {config.features}.")
+    cli.import_tensorflow()
+    from ser_tf import serving
+
+    artifact = artifacts.load(arguments.model_dir)
+    with tempfile.TemporaryDirectory() as folder:
+        version = serving.publish(
+            artifact.model, artifact.classes, artifact.rate_hz, Path(folder) / "published"
+        )
+        rows = [row for cores in (1, 2) for row in _requests(arguments, version, cores)]
+        rows += _agreement(arguments, version, artifact.rate_hz)
+        artifact.model.export(f"{folder}/keras", verbose=False)
+        sizes = {"SavedModel": version, "Keras' own export": Path(folder) / "keras"}
+        return [
+            {"part": "size", "way": way, "mb": _megabytes(p)} for way, p in sizes.items()
+        ] + rows
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """The results as lines of text."""
+    lines = []
+    for row in results:
+        rate = f"{row['rate_hz'] / 1000:g} kHz" if "rate_hz" in row else ""
+        head = f"{row['part']:<11}{row['way']:<32}{rate:>10}"
+        lines.append(f"{head}  {_FORMATS[row['part']].format_map(row)}")
+    return "\n".join(lines)
+
+
+_FORMATS = {
+    "size": "{mb:.2f} MB",
+    "latency": "p50 {p50_ms:.1f} ms, p99 {p99_ms:.1f} ms",
+    "throughput": "{clips_per_second:.0f} clips/s, p50 {p50_ms:.0f} ms, p99 {p99_ms:.0f} ms",
+    "rates": "{same} of {clips} labels the same, difference {difference_db:.0f} dB below",
+}
+
+
+def _requests(arguments: argparse.Namespace, version: Path, cores: int) -> list[dict[str, Any]]:
+    words = [str(arguments.model_dir), str(version), str(cores), str(arguments.turns)]
+    command = [sys.executable, "-m", "ser_tf.benchmark.requests", *words]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise InputError(f"benchmark serving: the requests failed ({reason}).")
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def _agreement(arguments: argparse.Namespace, version: Path, rate_hz: int) -> list[dict[str, Any]]:
+    """Labels of files of other rates, and of the same files resampled by soxr."""
+    import tensorflow as tf
+
+    from ser_tf import corpora
+
+    names = arguments.corpora or ("demo",)
+    index = corpora.load(names, arguments.data_dir, arguments.cache_dir)
+    clips = index.sample(min(arguments.clips, len(index)), random_state=0)["path"]
+    serve = tf.saved_model.load(str(version)).signatures["serving_default"]
+    rows = []
+    for from_hz in RATES_HZ:
+        recorded = [audio.load(path, from_hz) for path in clips]
+        heard = [audio.resample(waveform, from_hz, rate_hz) for waveform in recorded]
+        pairs = zip(_labels(serve, recorded, from_hz), _labels(serve, heard, rate_hz), strict=True)
+        row = {"part": "rates", "way": "label as after soxr", "rate_hz": from_hz}
+        row["same"] = sum(ours == soxrs for ours, soxrs in pairs)
+        row["clips"] = len(clips)
+        row["difference_db"] = statistics.median(
+            _difference_db(*pair, from_hz, rate_hz) for pair in zip(recorded, heard, strict=True)
+        )
+        rows.append(row)
+    return rows
+
+
+def _labels(serve: Callable[..., Any], clips: list["np.ndarray"], rate_hz: int) -> list[bytes]:
+    """What is answered to the clips as WAV files of this rate."""
+    import tensorflow as tf
+
+    files = [audio.to_wav(clip, rate_hz) for clip in clips]
+    batches = (files[start:][:_BATCH] for start in range(0, len(files), _BATCH))
+    answers = (serve(wav_bytes=tf.constant(batch)) for batch in batches)
+    return [label for answer in answers for label in answer["label"].numpy()]
+
+
+def _difference_db(recorded: "np.ndarray", heard: "np.ndarray", from_hz: int, to_hz: int) -> float:
+    """How far below the signal the difference between the graph's resampling and soxr's lies."""
+    import numpy as np
+
+    from ser_tf.layers.resample import resample
+
+    ours = resample(recorded[np.newaxis], from_hz, to_hz)[0].numpy()
+    error = float(np.mean(np.square(ours - heard))) or 1e-20
+    return float(10 * np.log10(np.mean(np.square(heard)) / error + 1e-20))
+
+
+def _megabytes(folder: Path) -> float:
+    """Without warm-up requests, which are no part of the model."""
+    found = (p for p in folder.rglob("*") if p.is_file() and "assets.extra" not in p.parts)
+    return sum(path.stat().st_size for path in found) / 1e6

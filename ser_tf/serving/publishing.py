@@ -1,0 +1,168 @@
+"""Publishing: a trained model as a SavedModel that answers WAV files without Python."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from ser_tf.errors import InputError
+from ser_tf.serving import config, warmup
+from ser_tf.serving.signatures import Signatures
+
+TOLERANCE = 1e-5
+"""How far a published output may be from the Keras model's, as a share of the greatest there is
+and never less than that of 1: float32 sums in another order."""
+
+_TEMPORARY = ".publishing-"
+
+
+def publish(
+    model: keras.Model,
+    classes: Sequence[str],
+    rate_hz: int,
+    folder: Path,
+    version: int | None = None,
+    waveforms: Sequence[np.ndarray] = (),
+) -> Path:
+    """The folder `folder/VERSION`, which then holds `model` as a SavedModel.
+
+    The signatures, with a free batch dimension N and C classes; every input is required:
+
+    - `serving_default`: `wav_bytes` string `[N]`, WAV files of any rate from 4 to 192 kHz.
+    - `waveform`: `waveform` float32 `[N, T]` in [-1, 1] at the model's rate.
+    - `waveform_with_rate`: `waveform` float32 `[N, T]`, of each clip the first `length` int32 `[N]`
+      samples, recorded at `sample_rate_hz` int32 `[N]`; what follows them is not looked at.
+    - `features`: `waveform` -> `features` float32 `[N, frames, channels]`, what the encoder sees,
+      and `error`.
+    - `stream`, of models that follow streams: `chunk` float32 `[N, T]`, the next samples at the
+      model's rate, and `state` float32 `[N, S]`, zeros at first and then what the last answer
+      gave as `next_state`, so that the server keeps nothing. Only whole strides (40 ms by default)
+      are heard: after `consumed_samples` int32 `[N]` the rest belongs in front of the next chunk.
+      The answers are about all that was heard so far; with an `error` the state stays as it was.
+
+    But for `features` all give `label` string `[N]`, `probability` `[N]`, `probabilities`
+    `[N, C]`, `classes` string `[N, C]`, `unsure` bool `[N]` and `error` string `[N]`, empty where
+    there is none. Each clip is heard by itself. One that cannot be answered, as it is broken, of
+    another rate or longer than ten minutes, has its `error`, an empty label, zeros for
+    probabilities and is unsure; its neighbours are not touched.
+
+    Weights are constants in it, and what follows from constants is computed already (`fold`).
+    Warm-up requests lie beside it where `tensorflow-serving-api` is installed.
+
+    The SavedModel is written beside its place, loaded again and compared with `model` on silence,
+    noise, tones and `waveforms`; only then does it take its place. A folder that an interrupted
+    run left is removed by the next one, so one folder takes one `publish` at a time.
+
+    Args:
+        model: waveform `(batch, samples)` -> probabilities `(batch, C)`, through layers named
+            `front_end`, `encoder` and `calibration`.
+        classes: their names, in the order of the probabilities.
+        rate_hz: the sample rate the model hears.
+        folder: the model's folder, made if it is missing.
+        version: a number from 1 on; by default the highest there is plus one.
+        waveforms: more clips to compare on, each float32 `(samples,)` in [-1, 1] at `rate_hz`.
+
+    Raises:
+        InputError: if the version exists, cannot be written, or answers unlike `model`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / str(_free_version(folder, version))
+    for leftover in folder.glob(f"{_TEMPORARY}*"):
+        shutil.rmtree(leftover)
+    temporary = folder / f"{_TEMPORARY}{target.name}"
+    try:
+        signatures = Signatures(model, classes, rate_hz)
+        _write(signatures, temporary)
+        _compare(temporary, signatures, [*_probes(rate_hz), *waveforms])
+        warmup.write(temporary, folder.name, signatures)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def describe(version: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+    """For each signature of the SavedModel in `version` its inputs and its outputs.
+
+    Each is a mapping from name to type and shape, as in `"float32 [?, 8]"`.
+    """
+    saved = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    definitions = saved.meta_graphs[0].signature_def
+    return {
+        name: (_tensors(definitions[name].inputs), _tensors(definitions[name].outputs))
+        for name in sorted(definitions)
+        if not name.startswith("__")  # TensorFlow's own, for initialisation
+    }
+
+
+def _tensors(infos: Any) -> dict[str, str]:
+    def shape(info: Any) -> str:
+        sizes = ("?" if dim.size < 0 else str(dim.size) for dim in info.tensor_shape.dim)
+        return f"{tf.as_dtype(info.dtype).name} [{', '.join(sizes)}]"
+
+    return {name: shape(infos[name]) for name in sorted(infos)}
+
+
+def _free_version(folder: Path, version: int | None) -> int:
+    if version is None:
+        return max(config.published_versions(folder), default=0) + 1
+    if version < 1:
+        raise InputError(f"--version {version}: versions are numbers from 1 on.")
+    if (folder / str(version)).exists():
+        raise InputError(
+            f"--version {version}: {folder / str(version)} exists; leave --version out for the "
+            "next free number."
+        )
+    return version
+
+
+def _write(signatures: Signatures, folder: Path) -> None:
+    functions = {
+        name: tf.function(
+            endpoint.function, input_signature=endpoint.inputs, autograph=False
+        ).get_concrete_function()
+        for name, endpoint in signatures.endpoints().items()
+    }
+    try:
+        tf.saved_model.save(tf.Module(), str(folder), functions)
+    except tf.errors.OpError as error:
+        line = str(error.message).splitlines()[0]
+        raise InputError(f"{folder.parent}: the SavedModel cannot be written ({line}).") from error
+
+
+def _compare(folder: Path, signatures: Signatures, clips: Sequence[np.ndarray]) -> None:
+    """Raises InputError unless every signature in `folder` answers `clips` as Keras does."""
+    served = tf.saved_model.load(str(folder)).signatures
+    for name, endpoint in signatures.endpoints().items():
+        # As a graph: step by step a recurrent model would take minutes over these clips.
+        any_length = tf.TensorSpec([None, None], tf.float32)
+        expected = tf.function(endpoint.expected, input_signature=[any_length])
+        for clip in clips:
+            asked = endpoint.ask(clip[np.newaxis])
+            answer = served[name](**{key: tf.constant(value) for key, value in asked.items()})
+            if refused := answer["error"].numpy()[0].decode():
+                raise InputError(
+                    f"{folder.parent}: not published, it refuses a good clip ({refused})."
+                )
+            wanted = expected(clip[np.newaxis]).numpy()
+            difference = np.max(np.abs(answer[endpoint.compared].numpy() - wanted))
+            most = TOLERANCE * max(1.0, np.max(np.abs(wanted)))
+            if not difference <= most:  # so that NaN differs too
+                raise InputError(
+                    f"{folder.parent}: not published, its {name} differs from the Keras model's "
+                    f"{endpoint.compared} by {difference:.2g} (at most {most:.2g})."
+                )
+
+
+def _probes(rate_hz: int) -> Iterator[np.ndarray]:
+    """Silence, noise and a tone of 440 Hz, from a single sample to more than a clip's length."""
+    noise = np.random.default_rng(0).uniform(-1.0, 1.0, 5 * rate_hz).astype(np.float32)
+    tone = np.sin(2 * np.pi * 440 / rate_hz * np.arange(5 * rate_hz)).astype(np.float32)
+    for sound in (np.zeros_like(noise), noise, tone):
+        for samples in (1, rate_hz // 3, 5 * rate_hz):
+            yield sound[:samples]

@@ -1,0 +1,257 @@
+"""The signatures of a published model: what may be asked, and how it is answered."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ser_tf.audio import to_wav
+from ser_tf.layers import streams
+from ser_tf.layers.resample import resample
+from ser_tf.layers.wav import decode_wav, first_error
+from ser_tf.serving.folding import fold
+
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 192_000
+"""The rates of clips that are answered; others than the model's are resampled."""
+
+LONGEST_SECONDS = 600
+"""The longest clip that is answered."""
+
+_NOT_FINITE = "samples that are not finite numbers"
+
+Answers = dict[str, Any]
+
+
+class Endpoint(NamedTuple):
+    """One signature.
+
+    Attributes:
+        function: from its inputs, in their order, to its outputs by name.
+        inputs: their names, types and shapes, the batch dimension free.
+        ask: the inputs by name that ask about clips, float32 `(N, T)` at the model's rate.
+        compared: the output that a published model is checked by.
+        expected: what the Keras model gives for it: of clips `(N, T)`.
+    """
+
+    function: Callable[..., Answers]
+    inputs: tuple[tf.TensorSpec, ...]
+    ask: Callable[[np.ndarray], dict[str, np.ndarray]]
+    compared: str
+    expected: Callable[[Any], Any]
+
+
+class Signatures:
+    """The functions a published model is made of; `publish` says what they take and give.
+
+    What they have in common, the way from a waveform to features and from features to
+    probabilities, is folded once, and each signature calls it.
+
+    Args:
+        model: as for `publish`.
+        classes: as for `publish`.
+        rate_hz: as for `publish`.
+
+    Raises:
+        ValueError: if the model has another number of classes.
+    """
+
+    def __init__(self, model: keras.Model, classes: Sequence[str], rate_hz: int) -> None:
+        if model.output_shape[-1] != len(classes):
+            raise ValueError(
+                f"The model answers {model.output_shape[-1]} classes. Received: {len(classes)} "
+                f"({', '.join(classes)})."
+            )
+        self.model = model
+        self.classes = tuple(classes)
+        self.rate_hz = rate_hz
+        front_end, encoder, calibration = map(
+            model.get_layer, ("front_end", "encoder", "calibration")
+        )
+        self._of_clip = front_end.output.shape[1:]
+        self._hear = fold(
+            lambda waveform: tf.ensure_shape(
+                front_end(waveform, training=False), [None, *self._of_clip]
+            ),
+            tf.TensorSpec([None, None]),
+        )
+        self._judge = fold(
+            lambda features: calibration(encoder(features, training=False)),
+            tf.TensorSpec([None, *self._of_clip]),
+        )
+        self._unsure = fold(calibration.unsure, tf.TensorSpec([None, len(classes)]))
+        layers = streams.flatten(model)
+        self._streams = streams.can_stream(layers)
+        if self._streams:
+            self._stride = streams.stride(layers)
+            self._state = tf.TensorSpec([None, streams.state_size(layers)], tf.float32, "state")
+            self._follow = fold(
+                lambda chunk, state: streams.step(layers, chunk, state),
+                tf.TensorSpec([None, None]),
+                self._state,
+            )
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The signatures by name."""
+        waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
+        sample_rate_hz = tf.TensorSpec([None], tf.int32, "sample_rate_hz")
+        length = tf.TensorSpec([None], tf.int32, "length")
+        wav_bytes = tf.TensorSpec([None], tf.string, "wav_bytes")
+        probabilities = ("probabilities", lambda clips: self.model(clips, training=False))
+        front_end = self.model.get_layer("front_end")
+        endpoints = {
+            "serving_default": Endpoint(
+                self.of_wav_bytes, (wav_bytes,), self._as_files, *probabilities
+            ),
+            "waveform": Endpoint(self.of_waveform, (waveform,), _as_waveform, *probabilities),
+            "waveform_with_rate": Endpoint(
+                self.of_waveform_with_rate,
+                (waveform, sample_rate_hz, length),
+                self._with_rate,
+                *probabilities,
+            ),
+            "features": Endpoint(
+                self.of_features,
+                (waveform,),
+                _as_waveform,
+                "features",
+                lambda clips: front_end(clips, training=False),
+            ),
+        }
+        if self._streams:
+            chunk = tf.TensorSpec([None, None], tf.float32, "chunk")
+            endpoints["stream"] = Endpoint(
+                self.of_stream, (chunk, self._state), self._as_stream, *probabilities
+            )
+        return endpoints
+
+    def of_waveform(self, waveform: Any) -> Answers:
+        """The answers to clips of equal length."""
+        heard, error = self._audible(waveform)
+        return self._answers(self._judge(self._hear(heard)), error)
+
+    def of_features(self, waveform: Any) -> Answers:
+        """What the encoder sees of clips of equal length; of one with an error, of silence."""
+        heard, error = self._audible(waveform)
+        return {"features": self._hear(heard), "error": error}
+
+    def of_wav_bytes(self, wav_bytes: Any) -> Answers:
+        """The answers to WAV files."""
+        return self._each(decode_wav, wav_bytes)
+
+    def of_waveform_with_rate(self, waveform: Any, sample_rate_hz: Any, length: Any) -> Answers:
+        """The answers to clips of any rate and length, padded to a common length."""
+        return self._each(_cut, waveform, sample_rate_hz, length)
+
+    def of_stream(self, chunk: Any, state: Any) -> Answers:
+        """The answers on all that was heard so far, after the next samples, and the next state."""
+        samples = tf.shape(chunk)[1] // self._stride * self._stride
+        finite = tf.reduce_all(tf.math.is_finite(tf.concat([chunk, state], axis=1)), axis=1)
+        too_few = (samples == 0, f"fewer than {self._stride} samples")
+        error = first_error([too_few, _too_long(samples, self.rate_hz), (~finite, _NOT_FINITE)])
+        good = (error == "")[:, tf.newaxis]
+        # Something to compute on, also where there is nothing to hear.
+        heard = tf.pad(chunk, [[0, 0], [0, self._stride]])[:, : tf.maximum(samples, self._stride)]
+        heard = tf.where(good, heard[:, : LONGEST_SECONDS * self.rate_hz], 0.0)
+        probabilities, following = self._follow(heard, tf.where(good, state, 0.0))
+        return self._answers(probabilities, error) | {
+            "next_state": tf.where(good, following, state),
+            "consumed_samples": tf.where(good[:, 0], samples, 0),
+        }
+
+    def _each(self, decode: Callable[..., tuple[Any, Any, Any]], *items: Any) -> Answers:
+        """The answers to clips that `decode` makes of `items`, each clip heard by itself.
+
+        Where all clips have features of one shape these are judged together, else one by one.
+        """
+        alike = None not in self._of_clip
+        hear = self._hear if alike else lambda heard: self._judge(self._hear(heard))
+        shape = self._of_clip if alike else [len(self.classes)]
+
+        def one(item: tuple[Any, ...]) -> tuple[Any, Any]:
+            heard, error = self._at_own_rate(*decode(*item))
+            return hear(heard[tf.newaxis])[0], error
+
+        found, error = tf.map_fn(
+            one, items, fn_output_signature=(tf.TensorSpec(shape), tf.TensorSpec((), tf.string))
+        )  # (batch, *shape), (batch,)
+        return self._answers(self._judge(found) if alike else found, error)
+
+    def _at_own_rate(self, waveform: Any, rate_hz: Any, error: Any) -> tuple[Any, Any]:
+        """A clip at the model's rate, and its error, to which a bad rate is added."""
+        outside = (rate_hz < LOWEST_RATE_HZ) | (rate_hz > HIGHEST_RATE_HZ)
+        text = f" Hz is not from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
+        text = "sample rate " + tf.strings.as_string(rate_hz) + text
+        too_long = _too_long(tf.size(waveform), rate_hz)
+        error = first_error([(error != "", error), (outside, text), too_long])
+
+        def heard() -> Any:  # clipped as `audio.resample` does it: a filter overshoots
+            changed = resample(waveform[tf.newaxis], rate_hz, self.rate_hz)[0]
+            return tf.clip_by_value(changed, -1.0, 1.0)
+
+        return tf.cond(error == "", heard, lambda: tf.zeros(1)), error
+
+    def _audible(self, waveform: Any) -> tuple[Any, Any]:
+        """Clips of equal length, those with an error silenced, and the errors."""
+        samples = tf.shape(waveform)[1]
+        finite = tf.reduce_all(tf.math.is_finite(waveform), axis=1)  # (batch,)
+        wrong = [(samples == 0, "no samples"), _too_long(samples, self.rate_hz)]
+        error = first_error([*wrong, (~finite, _NOT_FINITE)])
+        heard = tf.where((error == "")[:, tf.newaxis], waveform, 0.0)
+        heard = tf.pad(heard, [[0, 0], [0, tf.cast(samples == 0, tf.int32)]])
+        return heard[:, : LONGEST_SECONDS * self.rate_hz], error
+
+    def _answers(self, probabilities: Any, error: Any) -> Answers:
+        """The answers; with an error, a label and probabilities that nobody can take for one."""
+        good = error == ""
+        classes = tf.constant(self.classes)
+        label = tf.gather(classes, tf.argmax(probabilities, axis=-1))
+        return {
+            "label": tf.where(good, label, ""),
+            "probability": tf.where(good, tf.reduce_max(probabilities, axis=-1), 0.0),
+            "probabilities": tf.where(good[:, tf.newaxis], probabilities, 0.0),
+            "classes": tf.tile(classes[tf.newaxis], [tf.shape(probabilities)[0], 1]),
+            "unsure": ~good | self._unsure(probabilities),
+            "error": error,
+        }
+
+    def _as_files(self, clips: np.ndarray) -> dict[str, np.ndarray]:
+        return {"wav_bytes": np.array([to_wav(clip, self.rate_hz) for clip in clips], object)}
+
+    def _as_stream(self, clips: np.ndarray) -> dict[str, np.ndarray]:
+        """Clips in one chunk; shorter ones after silence, as the model hears them."""
+        silence = max(0, self._stride - clips.shape[1])
+        state = np.zeros((len(clips), self._state.shape[1]), np.float32)
+        return {"chunk": np.pad(clips, ((0, 0), (silence, 0))), "state": state}
+
+    def _with_rate(self, clips: np.ndarray) -> dict[str, np.ndarray]:
+        batch, samples = clips.shape
+        padded = np.pad(clips, ((0, 0), (0, 7)))
+        rates = np.full(batch, self.rate_hz, np.int32)
+        return {
+            "waveform": padded,
+            "sample_rate_hz": rates,
+            "length": np.full(batch, samples, np.int32),
+        }
+
+
+def _cut(waveform: Any, rate_hz: Any, length: Any) -> tuple[Any, Any, Any]:
+    """A clip without its padding, its rate, and what is wrong with it."""
+    samples = tf.size(waveform)
+    known = (length >= 1) & (length <= samples)
+    text = "length " + tf.strings.as_string(length) + " is not from 1 to "
+    cut = waveform[: tf.where(known, length, 0)]
+    finite = tf.reduce_all(tf.math.is_finite(cut))
+    wrong = [(~known, text + tf.strings.as_string(samples)), (~finite, _NOT_FINITE)]
+    return tf.clip_by_value(cut, -1.0, 1.0), rate_hz, first_error(wrong)
+
+
+def _too_long(samples: Any, rate_hz: Any) -> tuple[Any, str]:
+    """Whether so many samples are a clip longer than any that is answered, and what to say."""
+    most = tf.cast(rate_hz, tf.int64) * LONGEST_SECONDS
+    return tf.cast(samples, tf.int64) > most, f"longer than {LONGEST_SECONDS} s"
+
+
+def _as_waveform(clips: np.ndarray) -> dict[str, np.ndarray]:
+    return {"waveform": clips}
