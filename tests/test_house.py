@@ -18,9 +18,9 @@ FLOORS = (
     ("cli", "remote"),
     ("config", "pipeline"),
     ("artifacts", "data", "plots", "report", "serving"),
-    ("inference",),
+    ("inference", "results"),
     ("training", "streaming"),
-    ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client"),
+    ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client", "compare"),
 )
 HEAVY = ("tensorflow", "keras", "keras_lmu", "librosa", "sklearn", "pandas", "kagglehub", "grpc")
 COMMANDS = FLOORS[-1]

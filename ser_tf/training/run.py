@@ -41,7 +41,8 @@ def train(
 ) -> dict[str, Any]:
     """Trains a model and fills its folder; goes on where an earlier run of it was cut off.
 
-    The test clips are scored once, at the end, by the model of the best validation epoch.
+    The test clips are scored at the end, by the model of the best validation epoch. Only where
+    there is no validation, and so no choice, may they be watched before.
 
     Args:
         config: how to train what.
@@ -249,6 +250,7 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
             "ser_tf": __version__,
             "python": platform.python_version(),
             **{package: version(package) for package in _PACKAGES},
+            "backend": keras.config.backend(),
         },
         "leaky": splits.leaky(config.split),
     }
