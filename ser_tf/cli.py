@@ -1,6 +1,7 @@
 """What the commands share: common flags, one line for an error, exit codes."""
 
 import argparse
+import ast
 import functools
 import logging
 import os
@@ -12,6 +13,8 @@ from typing import Any
 
 from ser_tf.corpora import CORPORA, default_cache_dir
 from ser_tf.errors import InputError
+
+_WORDS = ("none", "true", "false")
 
 
 def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
@@ -93,6 +96,28 @@ def at_least(type_: type, low: float) -> Callable[[str], Any]:
 
     number.__name__ = type_.__name__
     return number
+
+
+def positive(text: str) -> float:
+    """The type of a flag whose value is a number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0; received {text}")
+    return value
+
+
+def option(text: str) -> tuple[str, Any]:
+    """The type of a flag whose value reads NAME=VALUE: the name, and the value as Python reads it.
+
+    `none`, `true` and `false` are those values; what is no Python stays a string.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"must read NAME=VALUE; received {text}")
+    try:
+        return name, ast.literal_eval(value.capitalize() if value in _WORDS else value)
+    except (ValueError, SyntaxError):
+        return name, value
 
 
 def import_tensorflow() -> None:

@@ -1,7 +1,6 @@
 """One frozen configuration of a training run: from flags, to JSON and back; presets."""
 
 import argparse
-import ast
 import dataclasses
 import functools
 import typing
@@ -23,26 +22,6 @@ if TYPE_CHECKING:
 
 COPIES = ("none", "published")
 SCHEDULES = ("cosine", "constant")
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number above 0; received {text}")
-    return value
-
-
-def _option(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"must read NAME=VALUE; received {text}")
-    try:
-        return name, ast.literal_eval(value.capitalize() if value in _WORDS else value)
-    except (ValueError, SyntaxError):
-        return name, value
-
-
-_WORDS = ("none", "true", "false")
 
 
 def _flag(default: Any, text: str, **argument: Any) -> Any:
@@ -71,11 +50,11 @@ class Config:
     data_dir: str | None = None
     features: str = _flag("mfcc", "what the encoder sees", choices=tuple(FEATURES))
     feature_options: Mapping[str, Any] = _flag(
-        None, "hyperparameters of the features", nargs="+", type=_option, metavar="NAME=VALUE"
+        None, "hyperparameters of the features", nargs="+", type=cli.option, metavar="NAME=VALUE"
     )
     model: str = _flag("lmu", "encoder", choices=tuple(MODELS))
     model_options: Mapping[str, Any] = _flag(
-        None, "hyperparameters of the encoder", nargs="+", type=_option, metavar="NAME=VALUE"
+        None, "hyperparameters of the encoder", nargs="+", type=cli.option, metavar="NAME=VALUE"
     )
     lmu: str = _flag("ser_tf", "implementation of the LMU layer", choices=tuple(MEMORIES))
     augment: tuple[str, ...] = _flag(
@@ -120,9 +99,9 @@ class Config:
         metavar="N",
     )
     batch_size: int = _flag(32, "clips a step", type=cli.at_least(int, 1), metavar="N")
-    learning_rate: float = _flag(2e-3, "Adam's (initial) rate", type=_positive, metavar="X")
+    learning_rate: float = _flag(2e-3, "Adam's (initial) rate", type=cli.positive, metavar="X")
     schedule: str = _flag("cosine", "course of the learning rate", choices=SCHEDULES)
-    epsilon: float = _flag(1e-7, "Adam's epsilon", type=_positive, metavar="X")
+    epsilon: float = _flag(1e-7, "Adam's epsilon", type=cli.positive, metavar="X")
     class_weights: bool = _flag(
         False, "weigh classes by their inverse frequency", action="store_true"
     )

@@ -7,13 +7,14 @@ import types
 import keras
 import librosa
 import numpy as np
+import operators
 import pytest
 import scipy.fft
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_tf import artifacts, audio, fit, predict, serving, stream
+from ser_tf import artifacts, audio, benchmark, fit, predict, serving, stream
 from ser_tf.errors import InputError
 from ser_tf.features import FEATURES
 from ser_tf.layers import features, streams
@@ -103,7 +104,9 @@ def test_causal_levels_equal_librosas_of_frames_that_end_at_each_hop():
         ),
         top_db=None,
     )
-    layer = features.CausalLogMel(RATE_HZ, WINDOW, HOP, n_fft, 64)
+    layer = features.CausalLogMel(
+        rate_hz=RATE_HZ, window_samples=WINDOW, hop_samples=HOP, n_fft=n_fft, n_mels=64
+    )
     # float32 against float64: 1e-8 of the loudest bin, in bands 60 dB below it.
     np.testing.assert_allclose(layer(waveform[None])[0], expected.T, rtol=0, atol=5e-3)
 
@@ -381,6 +384,7 @@ def test_only_an_lmu_of_our_own_follows_streams(capsys):
 def served(artifact, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     version = serving.publish(artifact.model, artifact.classes, artifact.rate_hz, folder)
+    assert not operators.used(version) - operators.KNOWN
     return tf.saved_model.load(str(version)).signatures["stream"]
 
 
@@ -408,6 +412,14 @@ def test_a_bad_chunk_has_its_error_and_its_neighbour_goes_on(served):
     assert answer["consumed_samples"].tolist() == [6400, 0]
     np.testing.assert_array_equal(answer["next_state"][1], state[1])
     assert answer["unsure"][1]
+
+
+def test_a_state_that_nobody_gave_has_its_error(served):
+    state = np.full((1, served.structured_input_signature[1]["state"].shape[1]), 1e38, "float32")
+    answer = served(chunk=speech(6400)[None], state=state)
+    assert answer["error"].numpy().tolist() == [b"a state that no answer gave"]
+    np.testing.assert_array_equal(answer["probabilities"], np.zeros((1, 8)))
+    np.testing.assert_array_equal(answer["next_state"], state)
 
 
 def test_less_than_a_stride_leaves_the_state_as_it_was(served):
@@ -505,6 +517,11 @@ def test_a_broken_recording_is_one_line(folder, tmp_path, capsys):
     (tmp_path / "talk.wav").write_bytes(b"RIFF")
     assert stream.main([str(tmp_path / "talk.wav"), "--model-dir", str(folder)]) == 1
     assert "talk.wav" in capsys.readouterr().err
+
+
+def test_the_serving_benchmark_names_the_features_it_can_restate(folder, capsys):
+    assert benchmark.main(["serving", "--model-dir", str(folder)]) == 1
+    assert "features causal; benchmark serving restates mfcc" in capsys.readouterr().err
 
 
 def test_streaming_models_are_registered():

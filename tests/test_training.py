@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import operators
 import pandas as pd
 import pytest
 import tensorflow as tf
@@ -59,6 +60,7 @@ def test_every_model_fits_evaluates_predicts_and_exports(
     assert [line["emotion"] for line in lines] == rows["predicted"][:3].tolist()
 
     assert export.main(where) == 0
+    assert not operators.used(tmp_path / "m" / "1") - operators.KNOWN
     served = tf.saved_model.load(tmp_path / "m" / "1").signatures["serving_default"]
     content = tf.constant([Path(path).read_bytes() for path in rows["path"][:3]])
     probabilities = served(wav_bytes=content)["probabilities"].numpy()

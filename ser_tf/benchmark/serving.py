@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SUMMARY = "a published model against librosa and predict; its size; agreement between rates"
+COMPARED = ("mfcc", "mfcc_deltas")
 RATES_HZ = (8_000, 22_050, 44_100, 48_000, 96_000)
 _BATCH = 16
 
@@ -41,8 +42,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Sizes; latencies and throughput, each in a process of its own; agreement between rates."""
     config, _ = artifacts.load_config(arguments.model_dir)
-    if not hasattr(config.feature_entry, "n_mfcc") or config.features == "published":
-        raise InputError(f"benchmark serving: compares MFCC frames, not {config.features}.")
+    if config.features not in COMPARED:
+        raise InputError(
+            f"{arguments.model_dir}: features {config.features}; benchmark serving restates "
+            f"{' and '.join(COMPARED)} in librosa."
+        )
     cli.import_tensorflow()
     from ser_tf import serving
 

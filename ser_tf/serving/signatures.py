@@ -155,9 +155,13 @@ class Signatures:
         heard = tf.pad(chunk, [[0, 0], [0, self._stride]])[:, : tf.maximum(samples, self._stride)]
         heard = tf.where(good, heard[:, : LONGEST_SECONDS * self.rate_hz], 0.0)
         probabilities, following = self._follow(heard, tf.where(good, state, 0.0))
+        # A state that no answer gave may be so large that nothing follows from it.
+        finite = tf.reduce_all(tf.math.is_finite(tf.concat([probabilities, following], 1)), axis=1)
+        error = first_error([(error != "", error), (~finite, "a state that no answer gave")])
+        good = error == ""
         return self._answers(probabilities, error) | {
-            "next_state": tf.where(good, following, state),
-            "consumed_samples": tf.where(good[:, 0], samples, 0),
+            "next_state": tf.where(good[:, tf.newaxis], following, state),
+            "consumed_samples": tf.where(good, samples, 0),
         }
 
     def _each(self, decode: Callable[..., tuple[Any, Any, Any]], *items: Any) -> Answers:

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from ser_tf.layers.features.framing import Float32Layer, Shape, at_least, require, require_positive
-from ser_tf.layers.features.spectrum import DECIBEL, MelSpectrum, cosine_vectors, decibels
+from ser_tf.layers.features.spectrum import DECIBEL, MelFrames, cosine_vectors, decibels
 from ser_tf.layers.streams import fading_sums
 
 ABSENT = -1e4
@@ -23,7 +23,7 @@ _GATE_DB = 4.0
 
 
 @keras.saving.register_keras_serializable("ser_tf")
-class CausalLogMel(Float32Layer):
+class CausalLogMel(MelFrames):
     """Levels of mel bands in dB, each frame as soon as its last sample is there.
 
     Equal to librosa's `power_to_db(melspectrogram(..., center=False), top_db=None)` of the waveform
@@ -35,51 +35,27 @@ class CausalLogMel(Float32Layer):
     Output shape: `(batch, max(least_frames, samples // hop_samples), n_mels)`, -100 dB and above.
 
     Args:
-        rate_hz: sampling rate of the waveform.
-        window_samples: length of the Hann window, at least `hop_samples`.
-        hop_samples: distance between the ends of two frames.
-        n_fft: length of the Fourier transform, even, no shorter than the window.
-        n_mels: number of mel bands from 0 Hz to `rate_hz / 2`.
-        least_frames: frames of the shortest clip.
+        least_frames: frames of the shortest clip, at least 1.
+        **kwargs: those of `MelFrames`; the window is no shorter than the hop.
 
     Raises:
-        ValueError: if an argument breaks its rule.
+        ValueError: as for `MelFrames`, or if an argument breaks its rule.
     """
 
-    arguments = ("rate_hz", "window_samples", "hop_samples", "n_fft", "n_mels", "least_frames")
+    arguments = (*MelFrames.arguments, "least_frames")
 
-    def __init__(
-        self,
-        rate_hz: int,
-        window_samples: int,
-        hop_samples: int,
-        n_fft: int,
-        n_mels: int,
-        least_frames: int = 1,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, least_frames: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rate_hz = rate_hz
-        self.window_samples = window_samples
-        self.hop_samples = hop_samples
-        self.n_fft = n_fft
-        self.n_mels = n_mels
-        self.least_frames = least_frames
-        self.input_spec = keras.layers.InputSpec(ndim=2)
-        require_positive(**{name: getattr(self, name) for name in self.arguments})
+        require_positive(least_frames=least_frames)
         require(
-            window_samples >= hop_samples,
+            self.window_samples >= self.hop_samples,
             "window_samples must be no less than hop_samples",
-            window_samples=window_samples,
-            hop_samples=hop_samples,
+            window_samples=self.window_samples,
+            hop_samples=self.hop_samples,
         )
-        self.stride = hop_samples
-        self.state_size = window_samples - hop_samples
-
-    def build(self, input_shape: Shape) -> None:
-        """Makes the window and the mel filters."""
-        self._spectrum = MelSpectrum(self.rate_hz, self.window_samples, self.n_fft, self.n_mels)
-        self.built = True
+        self.least_frames = least_frames
+        self.stride = self.hop_samples
+        self.state_size = self.window_samples - self.hop_samples
 
     def call(self, inputs: Any) -> Any:
         """The levels of the waveforms `inputs`, in dB."""
@@ -107,7 +83,7 @@ class CausalLogMel(Float32Layer):
         return (batch, frames, self.n_mels)
 
     def _levels(self, samples: Any) -> Any:
-        return decibels(self._spectrum.power(samples, self.hop_samples))
+        return decibels(self.power(samples))
 
 
 @keras.saving.register_keras_serializable("ser_tf")

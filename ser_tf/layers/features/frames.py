@@ -8,67 +8,30 @@ import numpy as np
 from keras import ops
 
 from ser_tf.layers.features.framing import Float32Layer, Shape, centre, require, require_positive
-from ser_tf.layers.features.spectrum import MelSpectrum, cosine_vectors, decibels
+from ser_tf.layers.features.spectrum import MelFrames, cosine_vectors, decibels
 
 
 @keras.saving.register_keras_serializable("ser_tf")
-class LogMel(Float32Layer):
+class LogMel(MelFrames):
     """Levels of mel bands in dB: librosa's `power_to_db(melspectrogram(...), top_db=top_db)`.
 
     Input shape: waveform `(batch, samples)`, one sample or more.
     Output shape: `(batch, 1 + samples // hop_samples, n_mels)`, -100 dB and above.
 
     Args:
-        rate_hz: sampling rate of the waveform.
-        window_samples: length of the Hann window around each frame's centre.
-        hop_samples: distance between the centres of two frames.
-        n_fft: length of the Fourier transform, even, no shorter than the window.
-        n_mels: number of mel bands from 0 Hz to `rate_hz / 2`.
-        top_db: a level is at most this far below the loudest of its clip.
+        top_db: a level is at most this far below the loudest of its clip, above 0.
+        **kwargs: those of `MelFrames`; the centres of two frames lie `hop_samples` apart.
 
     Raises:
-        ValueError: if an argument is not positive, or `n_fft` is odd or shorter than the window.
+        ValueError: as for `MelFrames`, or if `top_db` is not positive.
     """
 
-    arguments: tuple[str, ...] = (
-        "rate_hz",
-        "window_samples",
-        "hop_samples",
-        "n_fft",
-        "n_mels",
-        "top_db",
-    )
+    arguments = (*MelFrames.arguments, "top_db")
 
-    def __init__(
-        self,
-        rate_hz: int,
-        window_samples: int,
-        hop_samples: int,
-        n_fft: int,
-        n_mels: int,
-        top_db: float = 80.0,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, top_db: float = 80.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rate_hz = rate_hz
-        self.window_samples = window_samples
-        self.hop_samples = hop_samples
-        self.n_fft = n_fft
-        self.n_mels = n_mels
+        require_positive(top_db=top_db)
         self.top_db = top_db
-        self.input_spec = keras.layers.InputSpec(ndim=2)
-        require_positive(**{name: getattr(self, name) for name in LogMel.arguments})
-        require(
-            n_fft % 2 == 0 and n_fft >= window_samples,
-            "n_fft must be even and no less than window_samples",
-            n_fft=n_fft,
-            window_samples=window_samples,
-        )
-
-    def build(self, input_shape: Shape) -> None:
-        """Makes the window and the mel filters."""
-        self._spectrum = MelSpectrum(self.rate_hz, self.window_samples, self.n_fft, self.n_mels)
-        self.built = True
 
     def call(self, inputs: Any) -> Any:
         """The levels of the waveforms `inputs`, in dB."""
@@ -76,7 +39,7 @@ class LogMel(Float32Layer):
         # changes phases only, so the zeros around it need not be framed.
         before = self.n_fft // 2 - (self.n_fft - self.window_samples) // 2
         padded = centre(inputs, before, self.window_samples, self.hop_samples)
-        power = self._spectrum.power(padded, self.hop_samples)
+        power = self.power(padded)
         loudest = ops.max(power, axis=(1, 2), keepdims=True)
         return decibels(ops.maximum(power, loudest * 10 ** (-self.top_db / 10)))
 

@@ -3,8 +3,11 @@
 import math
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
+
+from ser_tf.layers.features.framing import Float32Layer, Shape, require, require_positive
 
 DECIBEL = math.log(10) / 10
 """The natural logarithm of a power ratio of 1 dB."""
@@ -16,27 +19,63 @@ _BANDS_PER_BLOCK = 16
 """Mel bands multiplied at once: a block skips the frequencies that none of its bands hears."""
 
 
-class MelSpectrum:
-    """The power in Slaney's mel bands from 0 Hz to half the rate: `librosa.feature.melspectrogram`.
+class MelFrames(Float32Layer):
+    """A layer that frames waveforms and hears in Slaney's mel bands, up to half the rate.
+
+    Input shape: waveform `(batch, samples)`.
 
     Args:
-        rate_hz: sampling rate of the samples.
+        rate_hz: sampling rate of the waveform.
         window_samples: length of a frame and of its Hann window.
-        n_fft: length of the Fourier transform, no shorter than the window.
-        n_mels: number of bands.
+        hop_samples: distance between two frames.
+        n_fft: length of the Fourier transform, even, no shorter than the window.
+        n_mels: number of mel bands from 0 Hz to `rate_hz / 2`.
+
+    Raises:
+        ValueError: if an argument is not positive, or `n_fft` is odd or shorter than the window.
     """
 
-    def __init__(self, rate_hz: int, window_samples: int, n_fft: int, n_mels: int) -> None:
-        self.n_fft = n_fft
-        self._window = _hann(window_samples)
-        self._blocks = _mel_blocks(rate_hz, n_fft, n_mels)
+    arguments: tuple[str, ...] = ("rate_hz", "window_samples", "hop_samples", "n_fft", "n_mels")
 
-    def power(self, samples: Any, hop_samples: int) -> Any:
-        """`(batch, frames, n_mels)` of `(batch, samples)`, framed from the first sample on."""
-        frames = ops.extract_sequences(samples, len(self._window), hop_samples)
+    def __init__(
+        self,
+        rate_hz: int,
+        window_samples: int,
+        hop_samples: int,
+        n_fft: int,
+        n_mels: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rate_hz = rate_hz
+        self.window_samples = window_samples
+        self.hop_samples = hop_samples
+        self.n_fft = n_fft
+        self.n_mels = n_mels
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+        require_positive(**{name: getattr(self, name) for name in MelFrames.arguments})
+        require(
+            n_fft % 2 == 0 and n_fft >= window_samples,
+            "n_fft must be even and no less than window_samples",
+            n_fft=n_fft,
+            window_samples=window_samples,
+        )
+
+    def build(self, input_shape: Shape) -> None:
+        """Makes the window and the mel filters."""
+        self._window = _hann(self.window_samples)
+        self._mel_blocks = _mel_blocks(self.rate_hz, self.n_fft, self.n_mels)
+        self.built = True
+
+    def power(self, samples: Any) -> Any:
+        """`(batch, frames, n_mels)` of `(batch, samples)`, framed from the first sample on.
+
+        What `librosa.feature.melspectrogram` gives for the same frames.
+        """
+        frames = ops.extract_sequences(samples, self.window_samples, self.hop_samples)
         real, imaginary = ops.rfft(frames * self._window, self.n_fft)
         power = ops.square(real) + ops.square(imaginary)  # (batch, frames, n_fft // 2 + 1)
-        bands = [ops.matmul(power[..., low:high], mel) for low, high, mel in self._blocks]
+        bands = [ops.matmul(power[..., low:high], mel) for low, high, mel in self._mel_blocks]
         return ops.concatenate(bands, axis=-1)
 
 
