@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,11 @@ class Config:
         "hold out validation clips, which choose the epoch and calibrate",
         action=argparse.BooleanOptionalAction,
     )
+    watch_test: bool = _flag(
+        False,
+        "note the test clips' scores after every epoch, where none of them is chosen by it",
+        action=argparse.BooleanOptionalAction,
+    )
     all_classes: bool = _flag(
         False, "all eight classes, even where a corpus lacks some", action="store_true"
     )
@@ -109,6 +114,8 @@ class Config:
             raise UsageError("--folds and --test-speakers exclude each other.")
         if self.protocol:
             self._check_protocol()
+        if self.watch_test and self.validation:
+            raise UsageError("--validation and --watch-test exclude each other.")
         if self.split != "speakers" and (self.test_speakers or self.validation_speakers):
             raise UsageError("--test-speakers and --validation-speakers need --split speakers.")
         if self.copies == "published" and self.augment:
@@ -201,6 +208,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "copies": "published",
         "split": "rows",
         "validation": False,
+        "watch_test": True,
         "all_classes": True,
         "epochs": 50,
         "patience": None,
@@ -213,13 +221,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 """For each preset, the fields it sets; any flag that is given overrides."""
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds a flag for every field of `Config` that has a help text.
+def add_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """Adds a flag for every field of `Config` that has a help text, but for those in `without`.
 
     Flags that are not given leave no trace in the namespace, so that presets can tell.
     """
     for item in fields(Config):
-        if "help" in item.metadata:
+        if "help" in item.metadata and item.name not in without:
             shown = "" if item.default in (None, (), False) else f" (default: {item.default})"
             parser.add_argument(
                 flag(item.name),
@@ -243,6 +251,29 @@ def from_flags(given: Mapping[str, Any]) -> Config:
     """
     values = {name: _plain(given[name]) for name in given_names(given)}
     return Config(**{**PRESETS.get(values.get("preset", ""), {}), **values})
+
+
+def refuse_changes(
+    stored: Config, wanted: Config, names: Collection[str], folder: Path, advice: str
+) -> None:
+    """Checks that the run in `folder` has what is wanted now; data may have moved.
+
+    Args:
+        stored: the configuration in `folder`.
+        wanted: the configuration that a command asks for.
+        names: the fields that must not differ.
+        folder: where the run is.
+        advice: how else to go on; ends the message.
+
+    Raises:
+        InputError: naming the first flag that differs.
+    """
+    for name in sorted(set(names) - {"data_dir"}):
+        had, asked = getattr(stored, name), getattr(wanted, name)
+        if had != asked:
+            raise InputError(
+                f"{flag(name)}: the run in {folder} has {had}, this command says {asked}; {advice}"
+            )
 
 
 def flag(name: str) -> str:

@@ -59,13 +59,9 @@ def _configuration(given: Mapping[str, Any]) -> tuple[Config, Path]:
     if not given["resume"] or not (folder / artifacts.CONFIG).is_file():
         return wanted, folder
     stored, _ = artifacts.load_config(folder)
-    for name in sorted(config.given_names(given) - {"data_dir"}):
-        had, asked = getattr(stored, name), getattr(wanted, name)
-        if had != asked:
-            raise InputError(
-                f"{config.flag(name)}: the run in {folder} has {had}, this command says {asked}; "
-                "--resume keeps a run's flags, --overwrite starts anew."
-            )
+    named = config.given_names(given)
+    advice = "--resume keeps a run's flags, --overwrite starts anew."
+    config.refuse_changes(stored, wanted, named, folder, advice)
     return dataclasses.replace(stored, data_dir=wanted.data_dir or stored.data_dir), folder
 
 
@@ -87,7 +83,7 @@ def _finished(folder: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Loads the data, then trains one model or one a fold."""
+    """Loads the data, then trains."""
     cli.import_tensorflow()
     from ser_tf import data as datasets
     from ser_tf import training
@@ -98,31 +94,13 @@ def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, An
         data = datasets.load(wanted, front_end, given["cache_dir"])
         if given["overwrite"]:
             artifacts.remove_run(folder)
-        if not wanted.fold_count:
-            return training.train(wanted, data, front_end, folder)
-        datasets.split(data, wanted)  # names folds that cannot be made before anything is written
-        artifacts.save_config(folder, wanted, data.classes)
-        return _cross_validate(wanted, folder, data, front_end)
+        return training.run(wanted, data, front_end, folder)
+    except KeyboardInterrupt:
+        _LOG.warning("The same command with --resume goes on from there.")
+        raise
     finally:
         with suppress(OSError):
             folder.rmdir()  # only if nothing was written
-
-
-def _cross_validate(wanted: Config, folder: Path, data: Any, front_end: Any) -> dict[str, Any]:
-    """Trains the folds that are not done yet; their mean is the run's result."""
-    from ser_tf import training
-
-    results = []
-    for number in range(1, wanted.fold_count + 1):
-        below = folder / f"fold-{number}"
-        _LOG.info("Fold %d of %d.", number, wanted.fold_count)
-        fold = dataclasses.replace(wanted, fold=number)
-        results.append(
-            artifacts.load_metrics(below) or training.train(fold, data, front_end, below)
-        )
-    metrics = training.mean_of_folds(results)
-    artifacts.save_metrics(folder, metrics)
-    return metrics
 
 
 if __name__ == "__main__":

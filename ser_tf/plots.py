@@ -1,11 +1,11 @@
-"""Pictures: learning curves, confusions, emotions along a recording, Legendre polynomials.
+"""Pictures: curves, confusions, comparisons, emotions along a recording, Legendre polynomials.
 
 Functions return a Figure, which `save` writes; no state of matplotlib's is touched. The colours
 can be told apart with any colour vision (Okabe & Ito 2008; viridis, cividis).
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ COLOURS = {
     "surprise": "#e69f00",
 }
 """Every emotion's colour, the same in all pictures."""
+
+SPLIT_COLOURS = {"rows": "#d55e00", "clips": "#e69f00", "speakers": "#0072b2"}
+"""Every split's colour; folds have another."""
 
 WIDTH_INCHES = 8.0
 DOTS_PER_INCH = 150
@@ -101,6 +104,90 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: st
         label="share of the true emotion's clips",
         shrink=0.9,
     )
+    return figure
+
+
+def comparison(table: pd.DataFrame) -> Figure:
+    """Accuracy on held-out clips, a group of bars a model, a bar a split; leaky ones hatched.
+
+    Args:
+        table: a row a run: `model, split, leaky, classes, test_accuracy` (0 to 1). Bars are means
+            over the runs of a model and split, whiskers their standard deviation.
+    """
+    means = table.pivot_table("test_accuracy", "model", "split", sort=False)
+    deviations = table.pivot_table("test_accuracy", "model", "split", "std", sort=False)
+    deviations = deviations.reindex_like(means).fillna(0.0)
+    leaky = dict(zip(table.split, table.leaky, strict=True))
+    figure = _figure(3.8)
+    axes = figure.subplots()
+    width = 0.8 / len(means.columns)
+    for number, split in enumerate(map(str, means.columns)):
+        places = np.arange(len(means)) + (number - (len(means.columns) - 1) / 2) * width
+        bars = axes.bar(places, means[split], width, **_split_style(split, leaky[split], "hatch"))
+        axes.errorbar(places, means[split], deviations[split], fmt="none", ecolor="black")
+        axes.bar_label(bars, [f"{100 * mean:.0f}" for mean in means[split]], fontsize=8)
+    chance = 1 / table.classes.iloc[0]
+    axes.axhline(chance, color="0.4", ls=":", label=f"chance ({100 * chance:.1f} %)")
+    axes.set_xticks(range(len(means)), means.index)
+    axes.set(ylabel="accuracy on held-out clips", ylim=(0, 1.05))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    figure.legend(loc="outside lower center", ncols=4)
+    return figure
+
+
+def curves_of_splits(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
+    """One model's accuracy over the epochs on several splits: training and held-out clips.
+
+    Args:
+        histories: by the split's name, a row an epoch: `epoch` (from 1), `accuracy` and, of
+            held-out clips, `test_accuracy` or `val_accuracy`.
+        title: of the picture.
+    """
+    figure = _figure(3.6)
+    panels = figure.subplots(1, 2, sharey=True)
+    columns = (("accuracy",), ("test_accuracy", "val_accuracy"))
+    for axes, name, choices in zip(panels, ("training", "held-out"), columns, strict=True):
+        for split, history in histories.items():
+            for column in [choice for choice in choices if choice in history][:1]:
+                marker = "o" if len(history) < 20 else None
+                style = _split_style(split, split == "rows", "ls")
+                axes.plot(history.epoch, history[column], marker=marker, markersize=4, **style)
+        axes.set(title=f"{name.capitalize()} clips", xlabel="epoch", ylim=(0, 1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("accuracy")
+    panels[0].yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+    figure.suptitle(title)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence[str]) -> Figure:
+    """Several confusions side by side, three a row: shares of each true emotion's clips in percent.
+
+    Args:
+        matrices: by their titles, counts `(classes, classes)`, truth in rows.
+        classes: their names.
+    """
+    columns = 3
+    rows = -(-len(matrices) // columns)
+    figure = _figure(2.9 * rows + 0.4)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(matrices) :]:
+        axes.set_axis_off()
+    for axes, (title, matrix) in zip(panels, matrices.items(), strict=False):
+        counts = np.asarray(matrix)
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+        axes.set_title(title, fontsize=9)
+        axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=7)
+        axes.set_yticks(range(len(classes)), classes, fontsize=7)
+        for (row, column), share in np.ndenumerate(shares):
+            colour = _readable_on(share)
+            text = f"{100 * share:.0f}"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=6)
+    figure.supxlabel("answered emotion", fontsize=9)
+    figure.supylabel("true emotion", fontsize=9)
     return figure
 
 
@@ -191,10 +278,22 @@ def _curves(axes: Axes, history: pd.DataFrame, name: str, chosen_epoch: int) -> 
 
 
 def _write_cell(axes: Axes, row: int, column: int, share: float, count: int) -> None:
-    # On cividis black has more contrast than white from here on.
-    colour = "black" if share > 0.46 else "white"
+    colour = _readable_on(share)
     for text, y, size in ((f"{100 * share:.0f} %", row - 0.08, 11), (f"{count}", row + 0.28, 7)):
         axes.text(column, y, text, ha="center", va="center", color=colour, fontsize=size)
+
+
+def _readable_on(share: float) -> str:
+    """The colour of letters on a cell: on cividis black has more contrast from 0.46 on."""
+    return "black" if share > 0.46 else "white"
+
+
+def _split_style(split: str, leaky: bool, mark: str) -> dict[str, Any]:
+    """A split's colour and name; where it leaks, bars are hatched and lines are dashed."""
+    style = {"color": SPLIT_COLOURS.get(split, "#009e73"), "label": split}
+    if leaky:
+        style |= {mark: {"hatch": "//", "ls": "--"}[mark], "label": f"{split} (LEAKY)"}
+    return style
 
 
 def _envelope(axes: Axes, waveform: np.ndarray, rate_hz: int) -> None:

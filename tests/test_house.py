@@ -18,9 +18,9 @@ FLOORS = (
     ("cli", "remote"),
     ("config", "pipeline"),
     ("artifacts", "data", "plots", "report", "serving"),
-    ("inference",),
+    ("inference", "results"),
     ("training", "streaming"),
-    ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client"),
+    ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client", "compare"),
 )
 HEAVY = ("tensorflow", "keras", "keras_lmu", "librosa", "sklearn", "pandas", "kagglehub", "grpc")
 COMMANDS = FLOORS[-1]
@@ -104,6 +104,7 @@ def test_help_answers_without_anything_heavy(command: str):
         (["--protocol", "ravdess", "--validation-speakers", "a"], "exclude each other"),
         (["--protocol", "ravdess", "--split", "clips"], "--split speakers"),
         (["--protocol", "ravdess", "--no-validation"], "--validation"),
+        (["--watch-test"], "exclude each other"),
         (["--copies", "published"], "--features published"),
         (["--model-options", "width=3"], "choose from units"),
         (["--model-options", "units"], "NAME=VALUE"),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.container import BarContainer
 
 from ser_tf import plots
 from ser_tf.emotions import EMOTIONS
@@ -20,6 +21,8 @@ def make_history(epochs=30):
             "epoch": epoch,
             "loss": 2 / epoch,
             "uar": 1 - 0.8 / epoch,
+            "accuracy": 1 - 0.7 / epoch,
+            "val_accuracy": 0.7 - 0.4 / epoch,
             "val_loss": 1 + 1 / epoch,
             "val_uar": 0.6 - 0.4 / epoch,
         }
@@ -33,6 +36,17 @@ def make_timeline(windows=5):
     return table.assign(start_seconds=starts, end_seconds=starts + 4)
 
 
+def make_runs():
+    runs = [
+        ("lmu", "rows", True, 0.9),
+        ("lmu", "rows", True, 0.8),
+        ("lmu", "speakers", False, 0.3),
+        ("cnn1", "rows", True, 0.6),
+    ]
+    columns = ["model", "split", "leaky", "test_accuracy"]
+    return pd.DataFrame(runs, columns=columns).assign(classes=8)
+
+
 def texts(axes):
     return [text.get_text() for text in axes.texts]
 
@@ -43,6 +57,9 @@ def texts(axes):
         (lambda: plots.learning_curves(make_history(), 12), 510),
         (lambda: plots.confusion([[8, 2, 0], [1, 5, 4], [0, 0, 3]], CLASSES, "Test"), 930),
         (lambda: plots.timeline(make_timeline(), CLASSES, np.zeros(64_000), 4_000), 660),
+        (lambda: plots.comparison(make_runs()), 570),
+        (lambda: plots.curves_of_splits({"rows": make_history()}, "A model"), 540),
+        (lambda: plots.confusions({name: np.eye(3) for name in "abcd"}, CLASSES), 930),
         (plots.legendre, 690),
     ],
 )
@@ -112,6 +129,36 @@ def test_a_confusion_shows_shares_of_the_truth_and_counts():
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == ["happy (10)", "sad (0)", "angry (3)"]
     assert [label.get_text() for label in axes.get_xticklabels()] == list(CLASSES)
+
+
+def test_a_comparison_shows_means_and_deviations_and_hatches_what_leaks():
+    (axes,) = plots.comparison(make_runs()).axes
+    leaky, honest = [bars for bars in axes.containers if isinstance(bars, BarContainer)]
+    np.testing.assert_allclose([bar.get_height() for bar in leaky], [0.85, 0.6])
+    assert honest[0].get_height() == 0.3
+    assert leaky[0].get_hatch()
+    assert not honest[0].get_hatch()
+    assert "LEAKY" in leaky.get_label()
+    (low, high), *_ = axes.collections[0].get_segments()
+    assert (high - low)[1] / 2 == pytest.approx(np.std([0.9, 0.8], ddof=1))
+    assert axes.lines[-1].get_ydata()[0] == 1 / 8
+
+
+def test_curves_of_splits_show_training_and_held_out_clips():
+    history = make_history().assign(accuracy=0.9, test_accuracy=0.5)
+    histories = {"rows": history, "speakers": history[["epoch", "accuracy"]]}
+    training, heldout = plots.curves_of_splits(histories, "A model").axes
+    assert [line.get_label() for line in training.lines] == ["rows (LEAKY)", "speakers"]
+    assert len(heldout.lines) == 1
+    np.testing.assert_array_equal(heldout.lines[0].get_ydata(), history.test_accuracy)
+
+
+def test_confusions_show_shares_in_percent():
+    figure = plots.confusions({"lmu, rows": [[8, 2], [1, 3]], "lmu, clips": [[1, 0], [0, 1]]}, "ab")
+    first, second, empty = figure.axes
+    assert texts(first) == ["80", "20", "25", "75"]
+    assert second.get_title() == "lmu, clips"
+    assert not empty.axison
 
 
 def luminance(colour):

@@ -257,6 +257,18 @@ def test_the_rows_split_is_marked_leaky(small_dir, cache_dir, tmp_path, capsys):
     assert metrics["test"]["n_clips"] == 39  # a fifth of 48 clips with four copies
     assert len(metrics["classes"]) == 8
     assert set(pd.read_csv(tmp_path / "m" / "predictions.csv")["copy"]) == {0, 1, 2, 3}
+    history = pd.read_csv(tmp_path / "m" / "history.csv")
+    # Scored after the epoch and at the end: the same weights on the same rows.
+    assert history["test_uar"][0] == pytest.approx(metrics["test"]["uar"], abs=1e-6)
+    assert history["test_accuracy"][0] == pytest.approx(metrics["test"]["accuracy"], abs=1e-6)
+
+
+def test_watching_the_test_clips_changes_no_weight(small_dir, cache_dir, tmp_path):
+    flags = ("--model", "cnn1", "--epochs", "2", "--batch-size", "8", "--no-validation")
+    for name, watch in (("with", ("--watch-test",)), ("without", ())):
+        run_fit(small_dir, cache_dir, tmp_path / name, *flags, *watch)
+    for one, same in zip(weights(tmp_path / "with"), weights(tmp_path / "without"), strict=True):
+        np.testing.assert_array_equal(one, same)
 
 
 def test_folds_test_every_speaker_once_and_report_their_mean(small_dir, cache_dir, tmp_path):

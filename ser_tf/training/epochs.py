@@ -4,7 +4,7 @@ import csv
 import json
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,27 @@ class State:
 
 
 class Journal(keras.callbacks.Callback):
-    """Keeps `history.csv` and the checkpoint, and stops the run when patience is at an end."""
+    """Keeps `history.csv` and the checkpoint, and stops the run when patience is at an end.
 
-    def __init__(self, folder: Path, state: State, patience: int | None) -> None:
+    Args:
+        folder: the model folder.
+        state: where the run stands; kept up to date.
+        patience: see `State.exhausted`.
+        watch: gives more figures of an epoch, which choose nothing and cost it no seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        state: State,
+        patience: int | None,
+        watch: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
         super().__init__()
         self.folder = folder
         self.state = state
         self.patience = patience
+        self.watch = watch
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Lets `history.csv` say what the checkpoint says, should a kill have come between."""
@@ -95,7 +109,7 @@ class Journal(keras.callbacks.Callback):
         """Notes the epoch, keeps the checkpoint, and looks at the patience."""
         seconds = round(time.perf_counter() - self.began_seconds, 3)
         values = {name: float(value) for name, value in (logs or {}).items()}
-        row = {"epoch": epoch + 1, **values, "seconds": seconds}
+        row = {"epoch": epoch + 1, **values, **self.watch(), "seconds": seconds}
         self.state.history.append(row)
         if self.state.best_epoch == self.state.epochs:
             self.state.best = _values(self.model.variables)

@@ -1,8 +1,9 @@
 """A training run from configuration to model folder."""
 
+import functools
 import logging
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,20 +35,21 @@ from ser_tf.training.epochs import UAR, Journal, State, restore_checkpoint
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ("tensorflow", "keras", "keras-lmu", "librosa", "numpy", "scikit-learn")
 
-_MEANS = ("accuracy", "uar", "uar_masked", "macro_f1", "ece")
-_COUNTS = ("n_clips", "n_speakers")
 
-
-def train(config: Config, data: Data, front_end: keras.Layer, folder: Path) -> dict[str, Any]:
+def train(
+    config: Config, data: Data, front_end: keras.Layer, folder: Path, epoch_lines: bool = True
+) -> dict[str, Any]:
     """Trains a model and fills its folder; goes on where an earlier run of it was cut off.
 
-    The test clips are scored once, at the end, by the model of the best validation epoch.
+    The test clips are scored at the end, by the model of the best validation epoch. Only where
+    there is no validation, and so no choice, may they be watched before.
 
     Args:
         config: how to train what.
         data: all clips of the configuration's corpora, not yet split.
         front_end: the layers that made the features.
         folder: the model folder to be.
+        epoch_lines: whether to print a line an epoch; where a person looks on there is a bar.
 
     Returns:
         The content of `metrics.json`.
@@ -64,7 +66,8 @@ def train(config: Config, data: Data, front_end: keras.Layer, folder: Path) -> d
     artifacts.save_config(folder, config, data.classes)
     with _strategy().scope():
         model = build_model(config, front_end, data.of("train"))
-        state = _run_epochs(config, folder, model.get_layer("encoder"), front_end, data)
+        encoder = model.get_layer("encoder")
+        state = _run_epochs(config, folder, encoder, front_end, data, epoch_lines)
     return _finish(config, folder, model, data, state)
 
 
@@ -97,7 +100,12 @@ def _strategy() -> tf.distribute.Strategy:
 
 
 def _run_epochs(
-    config: Config, folder: Path, encoder: keras.Model, front_end: keras.Layer, data: Data
+    config: Config,
+    folder: Path,
+    encoder: keras.Model,
+    front_end: keras.Layer,
+    data: Data,
+    epoch_lines: bool,
 ) -> State:
     """Trains the encoder through the epochs that are left; leaves it as after the best one."""
     training = data.of("train")
@@ -111,6 +119,7 @@ def _run_epochs(
         jit_compile=False,  # on CPUs XLA's layer normalisation and dropout are many times slower
     )
     state = restore_checkpoint(folder, trainer)
+    watch = functools.partial(_test_scores, trainer, data) if config.watch_test else dict
     if state.epochs:
         _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.epochs)
     if state.epochs < config.epochs and not state.exhausted(config.patience):
@@ -121,17 +130,16 @@ def _run_epochs(
                 initial_epoch=state.epochs,
                 epochs=config.epochs,
                 shuffle=False,  # the batches are
-                verbose=1 if progress.is_watched() else 2,
+                verbose=1 if progress.is_watched() else 2 * epoch_lines,
                 validation_data=_validation_batches(data) if config.validation else None,
                 class_weight=_class_weights(training) if config.class_weights else None,
                 callbacks=[
-                    Journal(folder, state, config.patience),
+                    Journal(folder, state, config.patience, watch),
                     keras.callbacks.TensorBoard(folder / artifacts.TENSORBOARD, write_graph=False),
                 ],
             )
         except KeyboardInterrupt:
-            done = f"after epoch {state.epochs} of {config.epochs}"
-            _LOG.warning("Stopped %s; the same command with --resume goes on from there.", done)
+            _LOG.warning("Stopped after epoch %d of %d.", state.epochs, config.epochs)
             raise
     for variable, value in zip(trainer.variables, state.best, strict=True):
         variable.assign(value)
@@ -174,6 +182,15 @@ def _validation_batches(data: Data) -> tf.data.Dataset:
     validation = data.of("validation")
     pairs = (validation.features, validation.labels)
     return tf.data.Dataset.from_tensor_slices(pairs).batch(inference.BATCH)
+
+
+def _test_scores(trainer: keras.Model, data: Data) -> dict[str, float]:
+    """Loss, accuracy and UAR of the test clips by the trainer as it is now."""
+    test = data.of("test")
+    scores = trainer.evaluate(
+        test.features, test.labels, inference.BATCH, verbose=0, return_dict=True
+    )
+    return {f"test_{name}": float(score) for name, score in scores.items()}
 
 
 def _class_weights(training: Data) -> dict[int, float]:
@@ -219,27 +236,6 @@ def _calibrate(model: keras.Model, validation: Data) -> None:
     calibration.set(temperature, threshold)
 
 
-def mean_of_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The metrics of a cross-validation: the mean over the folds of every part's figures.
-
-    Args:
-        results: the content of each fold's `metrics.json`.
-
-    Returns:
-        The folds' common header, `folds`, and for each part the means, the numbers of clips and
-        speakers over all folds, and `uar_per_fold`.
-    """
-    first = results[0]
-    summary = {name: value for name, value in first.items() if name not in splits.PARTS}
-    summary["folds"] = len(results)
-    for part in (part for part in splits.PARTS if part in first):
-        scores = [result[part] for result in results]
-        means = {name: float(np.mean([score[name] for score in scores])) for name in _MEANS}
-        counts = {name: sum(score[name] for score in scores) for name in _COUNTS}
-        summary[part] = {**means, **counts, "uar_per_fold": [score["uar"] for score in scores]}
-    return summary
-
-
 def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dict[str, Any]:
     weights = model.get_layer("encoder").trainable_weights
     return {
@@ -254,6 +250,7 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
             "ser_tf": __version__,
             "python": platform.python_version(),
             **{package: version(package) for package in _PACKAGES},
+            "backend": keras.config.backend(),
         },
         "leaky": splits.leaky(config.split),
     }

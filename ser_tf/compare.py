@@ -1,0 +1,208 @@
+"""`python -m ser_tf.compare`: models on several splits side by side, one job after another."""
+
+import argparse
+import dataclasses
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ser_tf import artifacts, cli, config, results
+from ser_tf.config import Config
+from ser_tf.models import MODELS
+from ser_tf.results import Result
+from ser_tf.splits import KINDS
+
+_LOG = logging.getLogger(__name__)
+
+
+class Job(NamedTuple):
+    """A run of the comparison and the folder it fills."""
+
+    config: Config
+    folder: Path
+
+
+@cli.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the jobs that are not done yet, then writes the table and the pictures."""
+    parser = _parser()
+    given = vars(parser.parse_args(argv))
+    if given["table"]:
+        sys.stdout.write(results.markdown(results.load(given["table"])))
+        return 0
+    try:
+        jobs = _jobs(given)
+    except config.UsageError as error:
+        parser.error(str(error))
+    _check_folders(jobs)
+    output = jobs[0].folder.parent
+    name = output.name.removeprefix("compare-")
+    try:
+        _run(jobs, name, given["cache_dir"])
+    except KeyboardInterrupt:
+        _LOG.warning("The same command goes on from there.")
+        raise
+    table = _finish(output, name)
+    sys.stdout.write(f"\n{results.markdown(table)}\nSaved in {results.FOLDER / name}.csv\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser(
+        "compare",
+        "Train models on several splits, one after another, and set the results side by side. "
+        "What is done is kept: the same command goes on where it was stopped.",
+    )
+    parser.add_argument(
+        "--models", nargs="+", choices=tuple(MODELS), default=list(results.PUBLISHED)
+    )
+    parser.add_argument(
+        "--splits",
+        nargs="+",
+        choices=KINDS,
+        help=f"(default: {' '.join(results.SPLITS)}; with --protocol or --folds: speakers)",
+    )
+    parser.add_argument("--seeds", nargs="+", type=cli.at_least(int, 0), default=[0], metavar="N")
+    parser.add_argument(
+        "--table", metavar="NAME", help=f"print the table of {results.FOLDER}/NAME.csv, no more"
+    )
+    cli.add_corpora(parser, "the four that kagglehub can download")
+    config.add_flags(parser, without=("model", "split", "seed"))
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder of the jobs' model folders "
+        "(default: saved_models/compare-PRESET-CORPORA, without a preset FEATURES-CORPORA)",
+    )
+    return parser
+
+
+def _jobs(given: Mapping[str, Any]) -> list[Job]:
+    """The jobs in their order: all of one seed before the next.
+
+    Raises:
+        UsageError: if flags exclude each other.
+    """
+    folds = given.get("protocol") or given.get("folds")
+    splits = given["splits"] or (["speakers"] if folds else results.SPLITS)
+    configs = [
+        config.from_flags({**given, "model": model, "split": split, "seed": seed})
+        for seed in given["seeds"]
+        for model in given["models"]
+        for split in splits
+    ]
+    first = configs[0]
+    name = "-".join(("compare", first.preset or first.features, *first.corpora))
+    output = given["output"] or Path("saved_models") / name
+    return [Job(wanted, output / _folder_name(wanted)) for wanted in configs]
+
+
+def _folder_name(wanted: Config) -> str:
+    return f"{wanted.model}-{results.split_name(wanted).replace(' ', '-')}-{wanted.seed}"
+
+
+def _check_folders(jobs: Sequence[Job]) -> None:
+    """Refuses to mix runs of other flags into the comparison.
+
+    Raises:
+        InputError: naming the first flag that differs.
+    """
+    for wanted, folder in jobs:
+        if (folder / artifacts.CONFIG).is_file():
+            stored, _ = artifacts.load_config(folder)
+            config.refuse_changes(
+                stored, wanted, vars(wanted), folder, "another --output starts anew."
+            )
+
+
+def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> None:
+    """Trains what is not done yet; the data, which all jobs share, are loaded for the first."""
+    data = None
+    for number, (wanted, folder) in enumerate(jobs, start=1):
+        if not artifacts.load_metrics(folder):
+            data = data or _load(wanted, cache_dir)
+            _train(wanted, folder, data)
+        result = results.of_folder(folder)
+        results.add(name, [result])
+        sys.stdout.write(f"{number} of {len(jobs)}: {_line(result)}\n")
+        sys.stdout.flush()
+
+
+def _load(wanted: Config, cache_dir: Path) -> Any:
+    cli.import_tensorflow()
+    from ser_tf import data
+
+    return data.load(wanted, wanted.build_front_end(), cache_dir)
+
+
+def _train(wanted: Config, folder: Path, data: Any) -> None:
+    import keras
+
+    from ser_tf import training
+
+    keras.utils.clear_session()  # what earlier jobs left
+    training.run(wanted, data, wanted.build_front_end(), folder, epoch_lines=False)
+
+
+def _line(result: Result) -> str:
+    rates = (result.train_accuracy, result.test_accuracy, result.test_uar)
+    train, test, uar = (f"{100 * rate:.1f} %" for rate in rates)
+    return (
+        f"{result.title}, seed {result.seed}: train {train}, test {test}, "
+        f"UAR {uar}; {result.epochs} epochs of {result.seconds_per_epoch:.3g} s"
+    )
+
+
+def _finish(output: Path, name: str) -> list[Result]:
+    """Gathers every finished job in `output`, also those of earlier commands, and draws them."""
+    folders = [path.parent for path in output.glob(f"*/{artifacts.METRICS}")]
+    runs = sorted(((results.of_folder(folder), folder) for folder in folders), key=_place)
+    table = results.add(name, [result for result, _ in runs])
+    stem = results.FOLDER / name
+    _draw_scores(table, stem)
+    seed = min(result.seed for result, _ in runs)
+    _draw_runs([(result, folder) for result, folder in runs if result.seed == seed], stem)
+    return table
+
+
+def _place(run: tuple[Result, Path]) -> Any:
+    return run[0].place
+
+
+def _draw_scores(table: Sequence[Result], stem: Path) -> None:
+    """`NAME.png`: the scores of all runs."""
+    import pandas as pd
+
+    from ser_tf import plots
+
+    rows = pd.DataFrame([dataclasses.asdict(result) for result in table])
+    plots.save(plots.comparison(rows), stem.with_name(f"{stem.name}.png"))
+
+
+def _draw_runs(runs: Sequence[tuple[Result, Path]], stem: Path) -> None:
+    """`NAME-confusions.png`, and `NAME-curves-MODEL.png` of each model on more than one split."""
+    import pandas as pd
+
+    from ser_tf import plots
+
+    scores = {result.title: artifacts.load_metrics(folder) or {} for result, folder in runs}
+    matrices = {title: metrics["test"]["confusion"] for title, metrics in scores.items()}
+    [classes, *_] = [metrics["classes"] for metrics in scores.values()]
+    picture = plots.confusions(matrices, classes)
+    plots.save(picture, stem.with_name(f"{stem.name}-confusions.png"))
+    for model in dict.fromkeys(result.model for result, _ in runs):
+        histories = {
+            result.split: pd.read_csv(folder / artifacts.HISTORY)
+            for result, folder in runs
+            if result.model == model and (folder / artifacts.HISTORY).is_file()
+        }
+        if len(histories) > 1:
+            picture = plots.curves_of_splits(histories, f"{model} on {len(histories)} splits")
+            plots.save(picture, stem.with_name(f"{stem.name}-curves-{model}.png"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

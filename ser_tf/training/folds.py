@@ -1,0 +1,80 @@
+"""A run of one model, or of one model a fold and their mean."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ser_tf import artifacts, splits
+from ser_tf import data as datasets
+from ser_tf.config import Config
+from ser_tf.data import Data
+from ser_tf.training.run import train
+
+_LOG = logging.getLogger(__name__)
+
+_MEANS = ("accuracy", "uar", "uar_masked", "macro_f1", "ece")
+_COUNTS = ("n_clips", "n_speakers")
+
+
+def run(
+    config: Config, data: Data, front_end: keras.Layer, folder: Path, epoch_lines: bool = True
+) -> dict[str, Any]:
+    """Trains one model, or one a fold, as `train` does; what is done already is not done again.
+
+    Args:
+        config: how to train what.
+        data: all clips of the configuration's corpora, not yet split.
+        front_end: the layers that made the features.
+        folder: the model folder to be; the folds' lie in it.
+        epoch_lines: as for `train`.
+
+    Returns:
+        The content of the folder's `metrics.json`.
+
+    Raises:
+        InputError: as `train`, and if the folds cannot be made; nothing is written then.
+    """
+    if not config.fold_count:
+        return train(config, data, front_end, folder, epoch_lines)
+    datasets.split(data, config)  # names folds that cannot be made
+    artifacts.save_config(folder, config, data.classes)
+    results = []
+    for number in range(1, config.fold_count + 1):
+        _LOG.info("Fold %d of %d.", number, config.fold_count)
+        fold = dataclasses.replace(config, fold=number)
+        below = folder / f"fold-{number}"
+        results.append(
+            artifacts.load_metrics(below) or train(fold, data, front_end, below, epoch_lines)
+        )
+    metrics = mean_of_folds(results)
+    artifacts.save_metrics(folder, metrics)
+    return metrics
+
+
+def mean_of_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The metrics of a cross-validation: the mean over the folds of every part's figures.
+
+    Args:
+        results: the content of each fold's `metrics.json`.
+
+    Returns:
+        The folds' common header, `folds`, and for each part the means, the numbers of clips and
+        speakers and the confusion over all folds, and `uar_per_fold`.
+    """
+    first = results[0]
+    summary = {name: value for name, value in first.items() if name not in splits.PARTS}
+    summary["folds"] = len(results)
+    for part in (part for part in splits.PARTS if part in first):
+        scores = [result[part] for result in results]
+        summary[part] = {
+            **{name: float(np.mean([score[name] for score in scores])) for name in _MEANS},
+            **{name: sum(score[name] for score in scores) for name in _COUNTS},
+            "confusion": np.sum([score["confusion"] for score in scores], axis=0).tolist(),
+            "uar_per_fold": [score["uar"] for score in scores],
+        }
+    return summary

@@ -1,0 +1,241 @@
+"""Comparisons: what is run, what is kept, and that no figure of the README is typed by hand."""
+
+import dataclasses
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+import ser_tf
+from ser_tf import artifacts, compare, fit, results, splits
+from ser_tf.models import PUBLISHED
+from ser_tf.results import Result
+from ser_tf.training.epochs import Journal
+
+QUICK = ("--preset", "published", "--models", "cnn1", "--model-options", "filters=4", "--epochs")
+NAME = "published-demo"
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(small_dir, cache_dir):
+    data = ("--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir))
+    return lambda *flags: compare.main([*data, *flags])
+
+
+@pytest.fixture(scope="module")
+def finished(small_dir, cache_dir, tmp_path_factory) -> Path:
+    """Where one model was compared on two splits."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("compared")
+        patch.chdir(folder)
+        data = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+        assert compare.main([*data, *QUICK, "2", "--splits", "rows", "speakers"]) == 0
+    return folder
+
+
+def make_result(**fields) -> Result:
+    values = {
+        **{"model": "lmu", "split": "rows", "seed": 0, "preset": "published", "epochs": 50},
+        **{"parameters": 1_321_693, "classes": 8, "leaky": True, "train_accuracy": 0.97},
+        **{"train_uar": 0.96, "test_accuracy": 0.9, "test_uar": 0.89, "test_macro_f1": 0.88},
+        **{"seconds_per_epoch": 61.04, "versions": "ser_tf-0"},
+    }
+    return Result(**{**values, **fields})
+
+
+def test_the_jobs_differ_in_model_split_and_seed_alone(monkeypatch):
+    ran = []
+    monkeypatch.setattr(compare, "_run", lambda jobs, *_: ran.extend(jobs))
+    monkeypatch.setattr(compare, "_finish", lambda *_: [])
+    assert compare.main(["--preset", "published", "--seeds", "0", "1"]) == 0
+    assert len(ran) == len({folder for _, folder in ran}) == 5 * 3 * 2
+    published = {"epochs": 50, "batch_size": 64, "learning_rate": 1e-3, "epsilon": 1e-6}
+    published |= {"copies": "published", "all_classes": True, "validation": False, "augment": ()}
+    for wanted, _ in ran:
+        assert wanted.model_entry == PUBLISHED[wanted.model]
+        assert {name: getattr(wanted, name) for name in published} == published
+        same = dataclasses.replace(
+            ran[0].config,
+            **{"model": wanted.model, "model_options": wanted.model_options},
+            **{"split": wanted.split, "seed": wanted.seed},
+        )
+        assert wanted == same
+
+
+def test_a_comparison_leaves_a_line_of_csv_a_job_and_pictures(finished):
+    rows = pd.read_csv(finished / results.FOLDER / f"{NAME}.csv")
+    assert rows["split"].tolist() == ["rows", "speakers"]
+    assert rows["leaky"].tolist() == [True, False]
+    assert (rows["epochs"] == 2).all()
+    for split, row in zip(rows["split"], rows.itertuples(), strict=True):
+        metrics = artifacts.load_metrics(finished / f"saved_models/compare-{NAME}/cnn1-{split}-0")
+        assert row.train_accuracy == pytest.approx(metrics["train"]["accuracy"], abs=1e-4)
+        assert row.test_uar == pytest.approx(metrics["test"]["uar"], abs=1e-4)
+        assert row.parameters == metrics["parameters"]
+        assert f"keras-{metrics['versions']['keras']}" in row.versions
+    for picture in (f"{NAME}.png", f"{NAME}-confusions.png", f"{NAME}-curves-cnn1.png"):
+        assert matplotlib.image.imread(finished / results.FOLDER / picture).shape[1] == 1200
+
+
+def test_the_scaler_is_that_of_the_training_rows(finished, small_dir, cache_dir):
+    from sklearn.preprocessing import StandardScaler
+
+    from ser_tf import data as datasets
+
+    artifact = artifacts.load(finished / f"saved_models/compare-{NAME}/cnn1-rows-0")
+    data = datasets.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
+    training = datasets.split(data, artifact.config).of("train").features[..., 0]
+    scaler = StandardScaler().fit(training.astype(np.float64))
+    normalisation = artifact.model.get_layer("encoder").get_layer("normalisation")
+    found = np.asarray(normalisation(training[..., np.newaxis]))[..., 0]
+    # float32; columns that hardly vary leave few digits after the mean is taken off.
+    np.testing.assert_allclose(found, scaler.transform(training), atol=2e-3)
+
+
+def test_a_job_is_the_run_of_fit_with_its_flags(finished, small_dir, cache_dir, tmp_path):
+    flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+    flags += ["--preset", "published", "--model", "cnn1", "--model-options", "filters=4"]
+    flags += ["--split", "speakers", "--epochs", "2", "--output", str(tmp_path / "m")]
+    assert fit.main(flags) == 0
+    job = finished / f"saved_models/compare-{NAME}/cnn1-speakers-0"
+    pairs = (artifacts.load(folder).model.get_weights() for folder in (job, tmp_path / "m"))
+    for one, same in zip(*pairs, strict=True):
+        np.testing.assert_array_equal(one, same)
+
+
+def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, capsys):
+    def interrupt(self, epoch, logs=None):
+        if "speakers" in self.folder.name and self.state.epochs == 1:
+            raise KeyboardInterrupt
+
+    flags = (*QUICK, "2", "--splits", "rows", "speakers")
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "on_epoch_begin", interrupt)
+        patch.setattr(Journal, "began_seconds", 0.0, raising=False)
+        assert run(*flags) == 130
+    assert len(results.load(NAME)) == 1
+    assert "The same command goes on" in capsys.readouterr().err
+    rows = Path(f"saved_models/compare-{NAME}/cnn1-rows-0/model.keras")
+    before = rows.stat().st_mtime_ns
+    assert run(*flags) == 0
+    assert rows.stat().st_mtime_ns == before
+    lines = [line for line in capsys.readouterr().out.splitlines() if " of 2: " in line]
+    assert [line.split(":")[1] for line in lines] == [
+        " cnn1, rows (LEAKY), seed 0",
+        " cnn1, speakers, seed 0",
+    ]
+    job = f"saved_models/compare-{NAME}/cnn1-speakers-0"
+    pairs = (artifacts.load(folder / job).model.get_weights() for folder in (finished, Path()))
+    for one, same in zip(*pairs, strict=True):
+        np.testing.assert_array_equal(one, same)
+
+
+def test_runs_of_other_flags_are_not_mixed_in(finished, run, capsys):
+    shutil.copytree(finished / "saved_models", "saved_models")
+    assert run(*QUICK, "3", "--splits", "rows") == 1
+    assert "--epochs: the run in" in capsys.readouterr().err
+
+
+def test_the_table_needs_no_tensorflow(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished)
+    assert compare.main(["--table", NAME]) == 0
+    code = (
+        f"import sys\nfrom ser_tf import compare\ncompare.main(['--table', '{NAME}'])\n"
+        "assert not {'tensorflow', 'keras', 'pandas'} & set(sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert answer.stdout.decode() == capsys.readouterr().out
+
+
+def test_the_table_of_unknown_results_names_the_known(capsys):
+    assert compare.main(["--table", "best"]) == 1
+    assert "no such results; saved_models/results holds nothing" in capsys.readouterr().err
+
+
+def test_a_protocol_is_a_mean_over_folds_for_every_seed(run, monkeypatch):
+    folds = [splits.Fold((f"demo-0{n}",), (f"demo-0{n + 1}",)) for n in (1, 2)]
+    monkeypatch.setitem(splits.PROTOCOLS, "ravdess", tuple(folds))
+    flags = ("--protocol", "ravdess", "--models", "cnn1", "--model-options", "filters=4")
+    assert run(*flags, "--epochs", "1", "--seeds", "0", "1", "--output", "compare-p") == 0
+    for seed, found in enumerate(results.load("p")):
+        scores = [
+            json.loads(
+                Path(f"compare-p/cnn1-ravdess-folds-{seed}/fold-{n}/metrics.json").read_text()
+            )
+            for n in (1, 2)
+        ]
+        for name in ("accuracy", "uar", "macro_f1"):
+            mean = statistics.mean(score["test"][name] for score in scores)
+            assert getattr(found, f"test_{name}") == pytest.approx(mean, abs=1e-4)
+    assert "`ravdess folds`, macro F1" in results.markdown(results.load("p"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--splits", "random"], "'rows'"),
+        (["--models", "rnn"], "'lmu'"),
+        (["--seeds", "-1"], "at least 0"),
+        (["--protocol", "ravdess", "--splits", "rows"], "--split speakers"),
+        (["--protocol", "ravdess", "--folds", "3"], "exclude each other"),
+    ],
+)
+def test_wrong_flags_exit_with_2_and_name_what_is_right(arguments, named, capsys):
+    with pytest.raises(SystemExit) as stop:
+        compare.main(arguments)
+    assert stop.value.code == 2
+    assert named in capsys.readouterr().err
+
+
+def test_the_table_gives_means_and_sample_deviations_and_marks_the_leak():
+    accuracies = (0.90, 0.93, 0.86)
+    runs = [make_result(seed=seed, test_accuracy=rate) for seed, rate in enumerate(accuracies)]
+    honest = make_result(
+        split="speakers", leaky=False, test_accuracy=0.31, test_uar=0.3, seconds_per_epoch=62.9
+    )
+    heading, _, row, _, caption, *_ = results.markdown([*runs, honest]).splitlines()
+    assert heading.split(" | ")[2:5] == [
+        *("*published* (**leaky**)", "`rows` (**leaky**)", "`speakers`")
+    ]
+    deviation = 100 * np.std(accuracies, ddof=1)
+    assert row == (
+        f"| `lmu` | 1,321,693 | 97 / 92 | 97.0 ± 0.0 / 89.7 ± {deviation:.1f} (89.0 ± 0.0) | "
+        "97.0 / 31.0 (30.0) | 0, 1, 2 | 50 | 61 to 63 |"
+    )
+    assert "Speech Emotion Classification on 4 datasets" in caption
+
+
+def test_without_the_preset_there_are_no_published_figures():
+    assert "published" not in results.markdown([make_result(preset="")])
+
+
+def test_results_survive_the_csv_and_later_runs_replace_earlier_ones():
+    first, other = make_result(), make_result(split="clips", leaky=False)
+    assert results.add("n", [other, first]) == [first, other] == results.load("n")
+    later = make_result(test_uar=0.5)
+    assert results.add("n", [later]) == [later, other] == results.load("n")
+
+
+def test_a_table_of_the_readme_is_what_the_command_prints(monkeypatch):
+    root = Path(ser_tf.__file__).parents[1]
+    monkeypatch.chdir(root)
+    blocks = re.findall(
+        r"<!-- compare --table (\S+) -->\n(.*?)<!-- end -->", (root / "README.md").read_text(), re.S
+    )
+    assert blocks
+    for name, block in blocks:
+        saved = (results.FOLDER / f"{name}.csv").is_file()
+        assert block == (results.markdown(results.load(name)) if saved else "")
