@@ -97,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             findings += examine(CORPORA[name], scans[name])
         except InputError as error:
             findings.append(Finding("error", "absent", name, (), str(error)))
+    if arguments.plot:
+        _draw(scans, arguments.plot)
     report = _as_json if arguments.json else _as_text
     sys.stdout.writelines(f"{line}\n" for line in report(scans, findings))
     return int(any(finding.severity == "error" for finding in findings))
@@ -106,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = cli.parser("doctor", "Check corpora: counts of clips, and each defect with its file.")
     cli.add_corpora(parser, "the four that kagglehub can download")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.png", help="also draw the counts of the clips found"
+    )
     return parser
 
 
@@ -218,6 +223,22 @@ def _counts(found: Scan) -> dict[str, dict[str, int]]:
     for labels in found.clips.values():
         counts[labels.speaker][labels.emotion] += 1
     return {speaker: dict(counts[speaker]) for speaker in sorted(counts)}
+
+
+def _draw(scans: Mapping[str, Scan], path: Path) -> None:
+    """The clips of all corpora that hold some as a picture."""
+    import pandas as pd
+
+    from ser_tf import plots
+
+    rows = [
+        (name, labels.speaker, labels.emotion, labels.sex)
+        for name, found in scans.items()
+        for labels in found.clips.values()
+    ]
+    if rows:
+        index = pd.DataFrame(rows, columns=["corpus", "speaker", "emotion", "sex"])
+        plots.save(plots.counts(index), path)
 
 
 def _as_json(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator[str]:

@@ -26,7 +26,7 @@ def counts(index: pd.DataFrame) -> Figure:
     """
     corpora = list(dict.fromkeys(index.corpus))
     emotions = in_order(index.emotion)
-    figure = style.figure(0.9 + 2.5 * len(corpora))
+    figure = style.figure(0.5 + 2.4 * len(corpora))
     grid = figure.subplots(len(corpora), 2, squeeze=False, width_ratios=(2, 3))
     for (left, right), corpus in zip(grid, corpora, strict=True):
         clips = index[index.corpus == corpus]
@@ -34,7 +34,7 @@ def counts(index: pd.DataFrame) -> Figure:
         left.set_title(f"{CORPORA[corpus].title}: {len(clips)} clips", loc="left", fontsize=10)
         _by_speaker(right, clips, emotions)
     grid[-1, 0].set_xlabel("clips")
-    figure.legend(handles=_legend(index.sex), loc="outside lower left", ncols=3, fontsize=8)
+    figure.legend(handles=_legend(index.sex), loc="outside upper right", ncols=3, fontsize=8)
     return figure
 
 
@@ -60,8 +60,9 @@ def _by_speaker(axes: Axes, clips: pd.DataFrame, emotions: Sequence[str]) -> Non
         counts = _count(clips[clips.emotion == emotion].speaker, speakers)
         axes.bar(range(len(speakers)), counts, 0.9, bottom=begin, color=style.COLOURS[emotion])
         begin += counts
-    axes.set_ylabel("clips")
-    style.name_speakers(axes, speakers, "speaker")
+    axes.set(ylabel="clips", ylim=(0, 1.08 * max(begin)))
+    prefix = f"{clips.corpus.iloc[0]}-"
+    style.name_speakers(axes, [name.removeprefix(prefix) for name in speakers], "speaker", 60)
 
 
 def _count(words: pd.Series, wanted: Sequence[str]) -> np.ndarray:

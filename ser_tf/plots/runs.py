@@ -52,7 +52,7 @@ def curves_of_splits(histories: Mapping[str, pd.DataFrame], title: str) -> Figur
                 look = _split_style(split, split == "rows", "ls")
                 axes.plot(history.epoch, history[column], marker=marker, markersize=4, **look)
         axes.set(title=f"{name.capitalize()} clips", xlabel="epoch", ylim=(0, 1))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         axes.grid()
     panels[0].set_ylabel("accuracy")
     style.percent(panels[0])
@@ -78,9 +78,11 @@ def comparison(table: pd.DataFrame) -> Figure:
     width = 0.8 / len(means.columns)
     for number, split in enumerate(map(str, means.columns)):
         places = np.arange(len(means)) + (number - (len(means.columns) - 1) / 2) * width
-        bars = axes.bar(places, means[split], width, **_split_style(split, leaky[split], "hatch"))
+        axes.bar(places, means[split], width, **_split_style(split, leaky[split], "hatch"))
         axes.errorbar(places, means[split], deviations[split], fmt="none", ecolor="black")
-        axes.bar_label(bars, [f"{100 * mean:.0f}" for mean in means[split]], fontsize=8)
+        for place, mean, deviation in zip(places, means[split], deviations[split], strict=True):
+            if np.isfinite(mean):
+                axes.text(place, mean + deviation + 0.01, f"{100 * mean:.0f}", ha="center")
     chance = 1 / table.classes.iloc[0]
     axes.axhline(chance, color="0.4", ls=":", label=f"chance ({100 * chance:.1f} %)")
     axes.set_xticks(range(len(means)), means.index)
@@ -102,7 +104,7 @@ def _curves(axes: Axes, history: pd.DataFrame, name: str, chosen_epoch: int) -> 
             axes.plot(history.epoch, history[column], marker=marker, markersize=4, **look)
     axes.axvline(chosen_epoch, color="0.4", ls=":", label=f"epoch kept ({chosen_epoch})")
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.grid()
 
 

@@ -69,7 +69,7 @@ def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequenc
         for (row, column), share in np.ndenumerate(shares):
             colour = _readable_on(share)
             text = f"{100 * share:.0f}"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=6)
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
     figure.supxlabel("answered emotion", fontsize=9)
     figure.supylabel("true emotion", fontsize=9)
     return figure
@@ -93,7 +93,7 @@ def speakers(per_speaker: Mapping[str, Mapping[str, float]], uar: float, title: 
     axes.plot(places, rates, "o", color=style.BLUE, label="a speaker")
     axes.axhline(uar, color=style.VERMILION, ls="--", label=f"all clips ({100 * uar:.1f} %)")
     names = [f"{name} ({scores['n_clips']})" for name, scores in ranked]
-    style.name_speakers(axes, names, "speaker (clips)")
+    style.name_speakers(axes, names, "speaker (clips)", 100)
     axes.set(title=title, ylabel="unweighted average recall", ylim=(0, 1.05))
     style.percent(axes)
     axes.grid(axis="y")
@@ -122,7 +122,7 @@ def calibration(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figu
     lower = figure.add_subplot(grid[1, 0], sharex=upper)
     _reliability(upper, lower, metrics.reliability(probabilities, labels))
     error = metrics.ece(probabilities, labels)
-    upper.set_title(f"Reliability: calibration error (ECE) {100 * error:.1f} %", fontsize=10)
+    upper.set_title(f"Reliability: ECE {100 * error:.1f} %")
     _coverage(
         figure.add_subplot(grid[:, 1]),
         metrics.coverage(probabilities, labels),
@@ -135,11 +135,8 @@ def calibration(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figu
 def _reliability(upper: Axes, lower: Axes, bins: pd.DataFrame) -> None:
     width = 1 / len(bins)
     middles = (bins.low + bins.high) / 2
-    upper.bar(middles, bins.accuracy, width, color=style.BLUE, edgecolor="white", label="accuracy")
+    upper.bar(middles, bins.accuracy, width, color=style.BLUE, edgecolor="white", label="in fact")
     upper.plot([0, 1], [0, 1], color="0.3", ls="--", label="as stated")
-    upper.plot(
-        bins.probability, bins.accuracy, "o", color=style.VERMILION, ms=4, label="mean of a bin"
-    )
     upper.set(ylabel="share of answers right", ylim=(0, 1), xlim=(0, 1))
     upper.legend(loc="upper left", fontsize=8)
     lower.bar(middles, bins.clips, width, color="0.5", edgecolor="white")
@@ -148,21 +145,17 @@ def _reliability(upper: Axes, lower: Axes, bins: pd.DataFrame) -> None:
         axes.grid(axis="y")
     style.percent(upper)
     style.percent(lower, "x")
+    upper.tick_params(labelbottom=False)
 
 
 def _coverage(axes: Axes, curve: pd.DataFrame, sure: float) -> None:
     axes.plot(curve.coverage, curve.accuracy, color=style.BLUE, linewidth=1.8)
-    at = curve.iloc[(curve.coverage - sure).abs().argmin()]
-    axes.plot(
-        at.coverage,
-        at.accuracy,
-        "o",
-        color=style.VERMILION,
-        label=f"without the unsure: {100 * at.coverage:.0f} % answered,\n"
-        f"{100 * at.accuracy:.0f} % of them right",
-    )
-    axes.set_title(f"Coverage: {100 * curve.accuracy.iloc[-1]:.0f} % right when all are answered")
-    axes.set(xlabel="share of clips answered", ylabel="share of answers right")
+    points = (("o", "all", 1.0), ("D", "all but the unsure", sure))
+    for marker, name, share in points:
+        at = curve.iloc[(curve.coverage - share).abs().argmin()]
+        label = f"{name}: {100 * at.coverage:.0f} % answered, {100 * at.accuracy:.0f} % right"
+        axes.plot(at.coverage, at.accuracy, marker, color=style.VERMILION, label=label)
+    axes.set(title="Coverage", xlabel="share of clips answered", ylabel="share of answers right")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.05))
     axes.legend(loc="lower right", fontsize=8)
     axes.grid()

@@ -71,7 +71,7 @@ def features(
     _envelope(sound, waveform, rate_hz)
     sound.set_title("waveform")
     for axes, (title, frames) in zip(others, panels.items(), strict=True):
-        image = _image(axes, frames, hop_seconds, np.percentile(frames, (1, 99)))
+        image = _image(axes, frames, hop_seconds, _limits(frames))
         axes.set(title=title, ylabel="channel")
         figure.colorbar(image, ax=axes, pad=0.01)
     others[-1].set(xlabel="time (s)", xlim=(0, len(waveform) / rate_hz))
@@ -104,7 +104,10 @@ def published_row(row: np.ndarray, frames: int) -> Figure:
 
 @picture
 def augmentations(
-    examples: Mapping[str, tuple[np.ndarray, np.ndarray]], rate_hz: int, hop_seconds: float
+    examples: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    rate_hz: int,
+    hop_seconds: float,
+    unit: str,
 ) -> Figure:
     """A clip as it is in the first row, and what each augmentation makes of it in the others.
 
@@ -113,27 +116,32 @@ def augmentations(
             it is comes first and is seen again, in light grey, behind the others.
         rate_hz: the waveforms' rate.
         hop_seconds: time between two frames.
+        unit: what the frames are, with their unit.
     """
     original, frames = next(iter(examples.values()))
-    limits = np.percentile(frames, (1, 99))
+    peak = max(np.abs(waveform).max() for waveform, _ in examples.values())
     figure = style.figure(0.6 + 1.05 * len(examples))
     grid = figure.subplots(len(examples), 2, sharex=True, squeeze=False)
     for (left, right), (name, (waveform, changed)) in zip(grid, examples.items(), strict=True):
         _envelope(left, original, rate_hz, "0.8")
         _envelope(left, waveform, rate_hz, style.BLUE)
-        left.set_ylabel(name)
-        _image(right, changed, hop_seconds, limits)
-        right.set_ylabel("channel", fontsize=8)
-    grid[0, 0].set_title("waveform (of full scale)")
+        left.set(ylabel=name, ylim=(-1.05 * peak, 1.05 * peak))
+        image = _image(right, changed, hop_seconds, _limits(frames))
+        right.set_yticks([])
+    grid[0, 0].set_title("amplitude (full scale: 1)")
     grid[0, 1].set_title("features")
+    figure.colorbar(image, ax=grid[:, 1], label=unit, aspect=40)
     grid[0, 0].set_xlim(0, len(original) / rate_hz)
     figure.supxlabel("time (s)", fontsize=10)
     return figure
 
 
-def _image(
-    axes: Axes, frames: np.ndarray, hop_seconds: float, limits: Sequence[float]
-) -> AxesImage:
+def _limits(frames: np.ndarray) -> np.ndarray:
+    """The range of nearly all values: one channel of twenty may lie far below all others."""
+    return np.percentile(frames, (6, 99))
+
+
+def _image(axes: Axes, frames: np.ndarray, hop_seconds: float, limits: np.ndarray) -> AxesImage:
     """Frames as colours, each around its moment."""
     ends = (-hop_seconds / 2, (len(frames) - 0.5) * hop_seconds)
     low, high = limits
@@ -149,4 +157,5 @@ def _envelope(axes: Axes, waveform: np.ndarray, rate_hz: int, colour: str = "0.3
     seconds = np.linspace(0, len(waveform) / rate_hz, len(columns))
     low, high = [c.min() for c in columns], [c.max() for c in columns]
     axes.fill_between(seconds, low, high, color=colour, linewidth=0.6)
-    axes.set(ylabel="amplitude", ylim=(-1, 1))
+    peak = max(np.abs(waveform).max(), 1e-3)
+    axes.set(ylabel="amplitude", ylim=(-1.05 * peak, 1.05 * peak))

@@ -95,12 +95,20 @@ def percents() -> PercentFormatter:
     return PercentFormatter(1, decimals=0, symbol=" %")
 
 
-def name_speakers(axes: Axes, names: list[str], what: str) -> None:
-    """Names the columns of a picture, or where they are too many to be read says how many."""
+def name_speakers(axes: Axes, names: list[str], what: str, letters: int) -> None:
+    """Names the columns of a picture, or where they are too many to be read says how many.
+
+    Args:
+        axes: whose columns stand at 0, 1, 2, ...
+        names: of the columns.
+        what: they are.
+        letters: that fit beside one another; names of more stand upright.
+    """
+    axes.set_xlim(-0.6, len(names) - 0.4)
     if len(names) > MOST_NAMES:
         axes.set_xticks([])
         axes.set_xlabel(f"{len(names)} speakers")
-    else:
-        size = 9 if len(names) < 15 else 7
-        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
-        axes.set_xlabel(what)
+        return
+    narrow = len(names) * (1 + max(map(len, names))) > letters
+    axes.set_xticks(range(len(names)), names, rotation=90 * narrow, fontsize=8)
+    axes.set_xlabel(what)

@@ -220,7 +220,7 @@ def _finish(
         tables["test"].drop(columns="sex").to_csv(temporary, index=False)
     scores = {part: metrics.score(table, data.classes) for part, table in tables.items()}
     content = {**_header(config, model, data.classes), **scores}
-    _draw(folder, state, content)
+    _draw(folder, state, content, tables["test"])
     artifacts.save_metrics(folder, content)
     (folder / artifacts.CHECKPOINT).unlink(missing_ok=True)
     return content
@@ -256,9 +256,16 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
     }
 
 
-def _draw(folder: Path, state: State, metrics: dict[str, Any]) -> None:
-    history = pd.DataFrame(state.history)
-    plots.save(plots.learning_curves(history, state.best_epoch), folder / artifacts.CURVES)
+def _draw(folder: Path, state: State, metrics: dict[str, Any], answers: pd.DataFrame) -> None:
+    """The pictures of a run; `answers` are those on the test clips."""
     test, classes = metrics["test"], metrics["classes"]
     title = f"{report.title(metrics)}: test UAR {100 * test['uar']:.1f} %"
-    plots.save(plots.confusion(test["confusion"], classes, title), folder / artifacts.CONFUSION)
+    curves = plots.learning_curves(pd.DataFrame(state.history), state.best_epoch)
+    pictures = {
+        artifacts.CURVES: curves,
+        artifacts.CONFUSION: plots.confusion(test["confusion"], classes, title),
+        artifacts.SPEAKERS: plots.speakers(test["per_speaker"], test["uar"], title),
+        artifacts.CALIBRATION: plots.calibration(answers, classes, title),
+    }
+    for name, picture in pictures.items():
+        plots.save(picture, folder / name)
