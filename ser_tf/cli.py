@@ -135,6 +135,7 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+        tf.get_logger().setLevel(logging.WARNING)  # in notebooks it would name each file it writes
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_tf import audio, cli, progress
+from ser_tf import audio, cli, progress, terminal
 from ser_tf.corpora import CORPORA, REAL_CORPORA, Corpus, Scan, locate, scan
 from ser_tf.emotions import in_order
 from ser_tf.errors import InputError
@@ -271,7 +271,7 @@ def _as_text(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator
     for (severity, corpus, kind), group in groups.items():
         yield from (_line(finding, scans) for finding in group[:_SHOWN_FINDINGS])
         if more := group[_SHOWN_FINDINGS:]:
-            yield f"{severity:8}{kind:12}{corpus}: {len(more)} more like this (--json has all)."
+            yield f"{_marked(severity)}{kind:12}{corpus}: {len(more)} more like this (--json has all)."
     total = collections.Counter(finding.severity for finding in findings)
     yield f"{total['error']} errors, {total['warning']} warnings, {total['note']} notes."
 
@@ -287,11 +287,16 @@ def _table(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
 
 
 def _row(head: str, cells: Iterable[str | int]) -> str:
-    return f"{head:12}" + "".join(f"{cell:>9}" for cell in cells)
+    return terminal.row(f"{head:12}", cells)
+
+
+def _marked(severity: str) -> str:
+    colour = {"error": "red", "warning": "yellow"}.get(severity)
+    return terminal.coloured(f"{severity:8}", colour) if colour else f"{severity:8}"
 
 
 def _line(finding: Finding, scans: Mapping[str, Scan]) -> str:
-    line = f"{finding.severity:8}{finding.kind:12}{finding.corpus}: {finding.message}"
+    line = f"{_marked(finding.severity)}{finding.kind:12}{finding.corpus}: {finding.message}"
     if not finding.files:
         return line
     root = f"{scans[finding.corpus].root.as_posix()}/"

@@ -11,8 +11,8 @@ import ser_tf
 
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
-    ("errors", "emotions", "files", "progress", "answers"),
-    ("audio", "metrics", "layers"),
+    ("errors", "emotions", "files", "terminal", "answers"),
+    ("audio", "metrics", "layers", "progress"),
     ("features", "augment", "models", "demo"),
     ("corpora", "splits"),
     ("cli", "remote"),

@@ -150,10 +150,9 @@ def _reliability(upper: Axes, lower: Axes, bins: pd.DataFrame) -> None:
 
 def _coverage(axes: Axes, curve: pd.DataFrame, sure: float) -> None:
     axes.plot(curve.coverage, curve.accuracy, color=style.BLUE, linewidth=1.8)
-    points = (("o", "all", 1.0), ("D", "all but the unsure", sure))
-    for marker, name, share in points:
+    for marker, name, share in (("o", "all", 1.0), ("D", f"only the sure {sure:.0%}", sure)):
         at = curve.iloc[(curve.coverage - share).abs().argmin()]
-        label = f"{name}: {100 * at.coverage:.0f} % answered, {100 * at.accuracy:.0f} % right"
+        label = f"{name} answered: {at.accuracy:.0%} right".replace("%", " %")
         axes.plot(at.coverage, at.accuracy, marker, color=style.VERMILION, label=label)
     axes.set(title="Coverage", xlabel="share of clips answered", ylabel="share of answers right")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.05))

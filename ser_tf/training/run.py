@@ -130,7 +130,7 @@ def _run_epochs(
                 initial_epoch=state.epochs,
                 epochs=config.epochs,
                 shuffle=False,  # the batches are
-                verbose=1 if progress.is_watched() else 2 * epoch_lines,
+                verbose=progress.of_epochs(epoch_lines),
                 validation_data=_validation_batches(data) if config.validation else None,
                 class_weight=_class_weights(training) if config.class_weights else None,
                 callbacks=[
