@@ -271,7 +271,8 @@ def _as_text(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator
     for (severity, corpus, kind), group in groups.items():
         yield from (_line(finding, scans) for finding in group[:_SHOWN_FINDINGS])
         if more := group[_SHOWN_FINDINGS:]:
-            yield f"{_marked(severity)}{kind:12}{corpus}: {len(more)} more like this (--json has all)."
+            rest = f"{len(more)} more like this (--json has all)."
+            yield f"{_marked(severity)}{kind:12}{corpus}: {rest}"
     total = collections.Counter(finding.severity for finding in findings)
     yield f"{total['error']} errors, {total['warning']} warnings, {total['note']} notes."
 
