@@ -2,7 +2,8 @@
 
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -50,26 +51,40 @@ _STYLE: Any = {
 """What differs from matplotlib's own defaults, which are written in black."""
 
 
-def picture(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Lets a function draw black on white, whatever style its caller has chosen.
+@contextmanager
+def _own_style() -> Iterator[None]:
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+class _Picture(Figure):
+    """A figure that keeps its style when it is drawn, which is when its ticks are made."""
+
+    def draw(self, renderer: Any) -> None:
+        with _own_style():
+            super().draw(renderer)
+
+
+def picture(make: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Lets a function make pictures in black on white, whatever style its caller has chosen.
 
     The page behind a picture may be light or dark: an opaque white ground of its own is legible on
     both.
     """
 
-    @functools.wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(_STYLE)
-            return draw(*args, **kwargs)
+    @functools.wraps(make)
+    def made(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with _own_style():
+            return make(*args, **kwargs)
 
-    return drawn
+    return made
 
 
 def figure(height_inches: float) -> Figure:
     """An empty figure of the width that all have."""
-    return Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+    return _Picture(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
 
 
 def save(figure: Figure, path: str | Path) -> None:
