@@ -20,8 +20,10 @@ def has_colour() -> bool:
 
     Nobody does who has set `NO_COLOR` to anything (https://no-color.org).
     """
-    unwanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return (sys.stdout.isatty() or "ipykernel" in sys.modules) and not unwanted
+    if os.environ.get("NO_COLOR"):
+        return False
+    in_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return in_terminal or "ipykernel" in sys.modules
 
 
 def coloured(text: str, colour: str) -> str:
