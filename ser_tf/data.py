@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser_tf import corpora, emotions, pipeline, splits
+from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ class Data:
             for split data `part`.
         features: float32 `(all rows, frames, channels)`.
         classes: the emotions to tell apart, in order.
+        copies: float32 `(all rows, copies, frames, channels)`, augmented; None without.
     """
 
     rows: "pd.DataFrame"
     features: np.ndarray
     classes: tuple[str, ...]
+    copies: np.ndarray | None = None
 
     def of(self, part: str) -> "Data":
         """One part of the split, with its features alone."""
@@ -36,14 +39,21 @@ class Data:
     def only(self, chosen: "pd.Series") -> "Data":
         """The `chosen` rows (boolean), with their features alone."""
         rows = self.rows[chosen]
-        features = self.features[rows["row"].to_numpy()]
+        numbers = rows["row"].to_numpy()
+        features, copies = self.features[numbers], self.copies
         rows = rows.assign(row=range(len(rows))).reset_index(drop=True)
-        return replace(self, rows=rows, features=features)
+        copies = None if copies is None else copies[numbers]
+        return replace(self, rows=rows, features=features, copies=copies)
 
     @property
     def labels(self) -> np.ndarray:
         """int64 `(rows,)`: each row's emotion as its place in `classes`."""
         return np.asarray([self.classes.index(emotion) for emotion in self.rows["emotion"]])
+
+    @property
+    def targets(self) -> np.ndarray:
+        """float32 `(rows, classes)`: 1 at each row's emotion, else 0."""
+        return np.eye(len(self.classes), dtype=np.float32)[self.labels]
 
 
 def load(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Data:
@@ -60,7 +70,13 @@ def load(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Data:
     rows = clips.loc[clips.index.repeat(copies)].reset_index(drop=True)
     rows = rows.assign(copy=rows.index % copies, row=rows.index)
     classes = emotions.EMOTIONS if config.all_classes else emotions.in_order(rows["emotion"])
-    return Data(rows, features, classes)
+    augmented = None
+    if config.augment_copies:
+        augmentations = [AUGMENTATIONS[name] for name in config.augment]
+        augmented = pipeline.augmented_copies(
+            clips, entry, front_end, augmentations, config.augment_copies, cache_dir
+        )
+    return Data(rows, features, classes, augmented)
 
 
 def split(data: Data, config: Config) -> Data:
@@ -79,6 +95,7 @@ def split(data: Data, config: Config) -> Data:
         config.test_speakers,
         config.validation_speakers,
         config.validation,
+        config.test,
     )
     return replace(data, rows=rows)
 

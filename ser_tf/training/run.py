@@ -29,6 +29,7 @@ from ser_tf import data as datasets
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
 from ser_tf.data import Data
+from ser_tf.layers.augment import mixup
 from ser_tf.layers.calibration import Calibration
 from ser_tf.training.epochs import UAR, Journal, State, restore_checkpoint
 
@@ -113,13 +114,14 @@ def _run_epochs(
     # A twin of the same weights: what is saved shall not carry optimizer and metrics along.
     trainer = keras.Model(encoder.inputs, encoder.outputs, name="trainer")
     trainer.compile(
-        keras.optimizers.Adam(_learning_rate(config, steps), epsilon=config.epsilon),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy", UAR(len(data.classes))],
+        _optimizer(config, steps),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.CategoricalAccuracy("accuracy"), UAR(len(data.classes))],
         jit_compile=False,  # on CPUs XLA's layer normalisation and dropout are many times slower
     )
-    state = restore_checkpoint(folder, trainer)
+    state = restore_checkpoint(folder, trainer, config.keep)
     watch = functools.partial(_test_scores, trainer, data) if config.watch_test else dict
+    averaging = [keras.callbacks.SwapEMAWeights()] if trainer.optimizer.use_ema else []
     if state.epochs:
         _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.epochs)
     if state.epochs < config.epochs and not state.exhausted(config.patience):
@@ -135,6 +137,7 @@ def _run_epochs(
                 class_weight=_class_weights(training) if config.class_weights else None,
                 callbacks=[
                     Journal(folder, state, config.patience, watch),
+                    *averaging,
                     keras.callbacks.TensorBoard(folder / artifacts.TENSORBOARD, write_graph=False),
                 ],
             )
@@ -146,10 +149,15 @@ def _run_epochs(
     return state
 
 
-def _learning_rate(config: Config, steps: int) -> Any:
-    if config.schedule == "constant":
-        return config.learning_rate
-    return keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
+def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, config.epochs * steps)
+    averaged = config.ema_momentum is not None
+    momentum = config.ema_momentum or 0.0
+    return keras.optimizers.Adam(
+        rate, epsilon=config.epsilon, use_ema=averaged, ema_momentum=momentum
+    )
 
 
 def _training_batches(
@@ -159,7 +167,7 @@ def _training_batches(
     feature_entry = config.feature_entry
     rate_hz = feature_entry.rate_hz
     layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
-    for entry in entries:
+    for entry in entries if training.copies is None else ():
         layers[entry.domain].append(entry.build(rate_hz))
     augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
     if layers["waveform"]:
@@ -169,18 +177,29 @@ def _training_batches(
         )
     return pipeline.training_batches(
         training.features,
-        training.labels,
+        training.targets,
         batch_size=config.batch_size,
         seed=config.seed,
         epochs=epochs,
+        copies=training.copies,
+        shares=_corpus_shares(training) if config.balance_corpora else None,
         feature_layers=layers["features"],
         augmented_clip=augmented_clip,
+        mixture=functools.partial(mixup, share=config.mixup, mix=feature_entry.mix)
+        if config.mixup
+        else None,
     )
+
+
+def _corpus_shares(training: Data) -> np.ndarray:
+    """For each row the inverse of its corpus's number of rows."""
+    corpus = training.rows["corpus"]
+    return 1 / corpus.map(corpus.value_counts()).to_numpy(np.float32)
 
 
 def _validation_batches(data: Data) -> tf.data.Dataset:
     validation = data.of("validation")
-    pairs = (validation.features, validation.labels)
+    pairs = (validation.features, validation.targets)
     return tf.data.Dataset.from_tensor_slices(pairs).batch(inference.BATCH)
 
 
@@ -188,7 +207,7 @@ def _test_scores(trainer: keras.Model, data: Data) -> dict[str, float]:
     """Loss, accuracy and UAR of the test clips by the trainer as it is now."""
     test = data.of("test")
     scores = trainer.evaluate(
-        test.features, test.labels, inference.BATCH, verbose=0, return_dict=True
+        test.features, test.targets, inference.BATCH, verbose=0, return_dict=True
     )
     return {f"test_{name}": float(score) for name, score in scores.items()}
 
@@ -209,18 +228,15 @@ def _finish(
     """Calibrates, scores every part once and writes the folder; `metrics.json` comes last."""
     if config.validation:
         _calibrate(model, data.of("validation"))
-    tables = {
-        part: inference.predictions(model, data.of(part))
-        for part in splits.PARTS
-        if part != "validation" or config.validation
-    }
+    parts = [part for part in splits.PARTS if (data.rows["part"] == part).any()]
+    tables = {part: inference.predictions(model, data.of(part)) for part in parts}
     with files.replacing(folder / artifacts.MODEL) as temporary:
         model.save(temporary)
     with files.replacing(folder / artifacts.PREDICTIONS) as temporary:
-        tables["test"].drop(columns="sex").to_csv(temporary, index=False)
+        tables[parts[-1]].drop(columns="sex").to_csv(temporary, index=False)
     scores = {part: metrics.score(table, data.classes) for part, table in tables.items()}
     content = {**_header(config, model, data.classes), **scores}
-    _draw(folder, state, content)
+    _draw(folder, state, content, parts[-1])
     artifacts.save_metrics(folder, content)
     (folder / artifacts.CHECKPOINT).unlink(missing_ok=True)
     return content
@@ -256,9 +272,9 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
     }
 
 
-def _draw(folder: Path, state: State, metrics: dict[str, Any]) -> None:
+def _draw(folder: Path, state: State, metrics: dict[str, Any], part: str) -> None:
     history = pd.DataFrame(state.history)
     plots.save(plots.learning_curves(history, state.best_epoch), folder / artifacts.CURVES)
-    test, classes = metrics["test"], metrics["classes"]
-    title = f"{report.title(metrics)}: test UAR {100 * test['uar']:.1f} %"
-    plots.save(plots.confusion(test["confusion"], classes, title), folder / artifacts.CONFUSION)
+    scores, classes = metrics[part], metrics["classes"]
+    title = f"{report.title(metrics)}: {part} UAR {100 * scores['uar']:.1f} %"
+    plots.save(plots.confusion(scores["confusion"], classes, title), folder / artifacts.CONFUSION)
