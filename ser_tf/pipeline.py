@@ -96,6 +96,22 @@ def decode(index: "pd.DataFrame", rate_hz: int, cache_dir: Path) -> "pd.DataFram
     )
 
 
+def keep(waveforms: Sequence[np.ndarray], rate_hz: int, cache_dir: Path) -> "pd.DataFrame":
+    """A table as of `decode`, its columns `digest` and `waveform`, of waveforms at `rate_hz`."""
+    import pandas as pd
+
+    rows = []
+    for samples in waveforms:
+        content = samples.astype("<f4").tobytes()
+        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+        target = _waveform_path(digest, rate_hz, cache_dir)
+        if not target.is_file():
+            with files.replacing(target) as temporary:
+                temporary.write_bytes(content)
+        rows.append((digest, str(target)))
+    return pd.DataFrame(rows, columns=["digest", "waveform"])
+
+
 def features(
     clips: "pd.DataFrame", entry: Any, front_end: "keras.Layer", copies: str, cache_dir: Path
 ) -> np.ndarray:
@@ -326,13 +342,17 @@ def _read(path: tf.Tensor) -> tf.Tensor:
 
 
 def _waveform(path: Path, digest: str, rate_hz: int, cache_dir: Path) -> Path:
-    key = _key(_DECODER, digest, rate_hz)
-    target = cache_dir / "waveforms" / key[:2] / f"{key}.f32"
+    target = _waveform_path(digest, rate_hz, cache_dir)
     if not target.is_file():
         samples = audio.load(path, rate_hz)
         with files.replacing(target) as temporary:
             samples.astype("<f4").tofile(temporary)
     return target
+
+
+def _waveform_path(digest: str, rate_hz: int, cache_dir: Path) -> Path:
+    key = _key(_DECODER, digest, rate_hz)
+    return cache_dir / "waveforms" / key[:2] / f"{key}.f32"
 
 
 def _key(sources: tuple[str, ...], *parts: Any) -> str:

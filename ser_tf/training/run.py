@@ -28,7 +28,7 @@ from ser_tf import (
 from ser_tf import data as datasets
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
-from ser_tf.data import Data
+from ser_tf.data import Data, Lessons
 from ser_tf.layers.augment import mixup
 from ser_tf.layers.calibration import Calibration
 from ser_tf.training.epochs import UAR, Journal, State, restore_checkpoint
@@ -110,7 +110,8 @@ def _run_epochs(
 ) -> State:
     """Trains the encoder through the epochs that are left; leaves it as after the best one."""
     training = data.of("train")
-    steps = -(-len(training.rows) // config.batch_size)
+    lessons = training.lessons()
+    steps = -(-len(lessons.targets) // config.batch_size)
     # A twin of the same weights: what is saved shall not carry optimizer and metrics along.
     trainer = keras.Model(encoder.inputs, encoder.outputs, name="trainer")
     trainer.compile(
@@ -127,7 +128,7 @@ def _run_epochs(
     if state.epochs < config.epochs and not state.exhausted(config.patience):
         try:
             trainer.fit(
-                _training_batches(config, training, front_end, range(state.epochs, config.epochs)),
+                _training_batches(config, lessons, front_end, range(state.epochs, config.epochs)),
                 steps_per_epoch=steps,
                 initial_epoch=state.epochs,
                 epochs=config.epochs,
@@ -161,40 +162,33 @@ def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
 
 
 def _training_batches(
-    config: Config, training: Data, front_end: keras.Layer, epochs: range
+    config: Config, lessons: Lessons, front_end: keras.Layer, epochs: range
 ) -> tf.data.Dataset:
     entries = [AUGMENTATIONS[name] for name in config.augment]
     feature_entry = config.feature_entry
     rate_hz = feature_entry.rate_hz
     layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
-    for entry in entries if training.copies is None else ():
+    for entry in entries if lessons.copies is None else ():
         layers[entry.domain].append(entry.build(rate_hz))
     augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
     if layers["waveform"]:
-        waveforms = training.rows["waveform"].tolist()
         augmented_clip = pipeline.augmented_clips(
-            waveforms, layers["waveform"], feature_entry, front_end
+            lessons.waveforms, layers["waveform"], feature_entry, front_end
         )
     return pipeline.training_batches(
-        training.features,
-        training.targets,
+        lessons.features,
+        lessons.targets,
         batch_size=config.batch_size,
         seed=config.seed,
         epochs=epochs,
-        copies=training.copies,
-        shares=_corpus_shares(training) if config.balance_corpora else None,
+        copies=lessons.copies,
+        shares=lessons.shares if config.balance_corpora else None,
         feature_layers=layers["features"],
         augmented_clip=augmented_clip,
         mixture=functools.partial(mixup, share=config.mixup, mix=feature_entry.mix)
         if config.mixup
         else None,
     )
-
-
-def _corpus_shares(training: Data) -> np.ndarray:
-    """For each row the inverse of its corpus's number of rows."""
-    corpus = training.rows["corpus"]
-    return 1 / corpus.map(corpus.value_counts()).to_numpy(np.float32)
 
 
 def _validation_batches(data: Data) -> tf.data.Dataset:
