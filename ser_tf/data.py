@@ -2,17 +2,44 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ser_tf import corpora, emotions, pipeline, splits
+from ser_tf import corpora, emotions, nonspeech, pipeline, splits
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
+
+
+class Lessons(NamedTuple):
+    """What a model learns from: rows of features and what to answer on them.
+
+    Attributes:
+        features: float32 `(rows, frames, channels)`.
+        targets: float32 `(rows, classes)`, each row's probabilities of the classes.
+        waveforms: for each row the path of its samples.
+        copies: float32 `(rows, copies, frames, channels)`, augmented; None without.
+        shares: float32 `(rows,)`, in proportion to the rows' chances where every corpus is to be
+            drawn as often as any other; a sound's is the mean row's.
+    """
+
+    features: np.ndarray
+    targets: np.ndarray
+    waveforms: list[str]
+    copies: np.ndarray | None
+    shares: np.ndarray
+
+
+class Sounds(NamedTuple):
+    """What is no speech: features, copies and paths as of `Lessons`."""
+
+    features: np.ndarray
+    copies: np.ndarray | None
+    waveforms: list[str]
 
 
 @dataclass(frozen=True)
@@ -24,11 +51,15 @@ class Data:
             for split data `part`.
         features: float32 `(all rows, frames, channels)`.
         classes: the emotions to tell apart, in order.
+        copies: float32 `(all rows, copies, frames, channels)`, augmented; None without.
+        sounds: what is no speech, to learn along with any rows; None without.
     """
 
     rows: "pd.DataFrame"
     features: np.ndarray
     classes: tuple[str, ...]
+    copies: np.ndarray | None = None
+    sounds: Sounds | None = None
 
     def of(self, part: str) -> "Data":
         """One part of the split, with its features alone."""
@@ -37,14 +68,42 @@ class Data:
     def only(self, chosen: "pd.Series") -> "Data":
         """The `chosen` rows (boolean), with their features alone."""
         rows = self.rows[chosen]
-        features = self.features[rows["row"].to_numpy()]
+        numbers = rows["row"].to_numpy()
+        features, copies = self.features[numbers], self.copies
         rows = rows.assign(row=range(len(rows))).reset_index(drop=True)
-        return replace(self, rows=rows, features=features)
+        copies = None if copies is None else copies[numbers]
+        return replace(self, rows=rows, features=features, copies=copies)
 
     @property
     def labels(self) -> np.ndarray:
         """int64 `(rows,)`: each row's emotion as its place in `classes`."""
         return np.asarray([self.classes.index(emotion) for emotion in self.rows["emotion"]])
+
+    @property
+    def targets(self) -> np.ndarray:
+        """float32 `(rows, classes)`: 1 at each row's emotion, else 0."""
+        return np.eye(len(self.classes), dtype=np.float32)[self.labels]
+
+    def lessons(self) -> Lessons:
+        """All rows, and after them the sounds that are no speech: there any class is as likely."""
+        corpus = self.rows["corpus"]
+        shares = 1 / corpus.map(corpus.value_counts()).to_numpy(np.float32)
+        waveforms = self.rows["waveform"].tolist()
+        lessons = Lessons(self.features, self.targets, waveforms, self.copies, shares)
+        return self._with_sounds(lessons, self.sounds) if self.sounds else lessons
+
+    def _with_sounds(self, lessons: Lessons, sounds: Sounds) -> Lessons:
+        count, classes = len(sounds.features), len(self.classes)
+        copies = lessons.copies
+        if copies is not None and sounds.copies is not None:
+            copies = np.concatenate([copies, sounds.copies])
+        return Lessons(
+            np.concatenate([lessons.features, sounds.features]),
+            np.concatenate([lessons.targets, np.full((count, classes), 1 / classes, np.float32)]),
+            lessons.waveforms + sounds.waveforms,
+            copies,
+            np.append(lessons.shares, np.full(count, np.mean(lessons.shares), np.float32)),
+        )
 
 
 def load(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Data:
@@ -61,7 +120,30 @@ def load(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Data:
     rows = clips.loc[clips.index.repeat(copies)].reset_index(drop=True)
     rows = rows.assign(copy=rows.index % copies, row=rows.index)
     classes = emotions.EMOTIONS if config.all_classes else emotions.in_order(rows["emotion"])
-    return Data(rows, features, classes)
+    augmented = _copies(clips, config, front_end, cache_dir)
+    return Data(rows, features, classes, augmented, _sounds(config, front_end, cache_dir))
+
+
+def _copies(
+    clips: "pd.DataFrame", config: Config, front_end: "keras.Layer", cache_dir: Path
+) -> np.ndarray | None:
+    if not config.augment_copies:
+        return None
+    augmentations = [AUGMENTATIONS[name] for name in config.augment]
+    return pipeline.augmented_copies(
+        clips, config.feature_entry, front_end, augmentations, config.augment_copies, cache_dir
+    )
+
+
+def _sounds(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Sounds | None:
+    if not config.sounds:
+        return None
+    entry = config.feature_entry
+    made = nonspeech.sounds(config.sounds, entry.rate_hz)
+    clips = pipeline.keep(made, entry.rate_hz, cache_dir)
+    features = pipeline.features(clips, entry, front_end, "none", cache_dir)
+    copies = _copies(clips, config, front_end, cache_dir)
+    return Sounds(features, copies, clips["waveform"].tolist())
 
 
 def split(data: Data, config: Config) -> Data:
@@ -80,6 +162,7 @@ def split(data: Data, config: Config) -> Data:
         config.test_speakers,
         config.validation_speakers,
         config.validation,
+        config.test,
     )
     return replace(data, rows=rows)
 

@@ -11,15 +11,15 @@ import ser_tf
 
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
-    ("errors", "emotions", "files", "terminal", "answers"),
-    ("audio", "metrics", "layers", "progress"),
+    ("errors", "emotions", "files", "terminal", "answers", "shipped"),
+    ("audio", "metrics", "nonspeech", "layers", "progress"),
     ("features", "augment", "models", "demo"),
     ("corpora", "splits"),
     ("cli", "remote"),
     ("config", "pipeline"),
     ("artifacts", "data", "plots", "report", "serving"),
     ("inference", "results"),
-    ("training", "streaming"),
+    ("training", "streaming", "robustness"),
     ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client", "compare"),
 )
 HEAVY = ("tensorflow", "keras", "keras_lmu", "librosa", "sklearn", "pandas", "kagglehub", "grpc")

@@ -198,6 +198,12 @@ def test_without_validation_there_are_two_parts():
         assert set(table.part) == {"train", "test"}
 
 
+def test_without_test_the_others_train_and_validate():
+    table = splits.assign(make_rows("ravdess"), validation_speakers=["ravdess-03"], test=False)
+    assert table.query("part == 'validation'").speaker.unique().tolist() == ["ravdess-03"]
+    assert table.query("part == 'train'").speaker.nunique() == 23
+
+
 def test_listed_test_speakers_test_and_validation_is_chosen_from_the_rest():
     listed = ["ravdess-02", "ravdess-05", "ravdess-14", "ravdess-15", "ravdess-16"]
     table = splits.assign(make_rows("ravdess"), test_speakers=listed)
@@ -409,6 +415,21 @@ def test_the_ravdess_protocol_is_the_published_one_and_tests_every_actor_once():
         found = [{int(s[-2:]) for s in speakers_of(table, part)} for part in splits.PARTS]
         assert found == [set(range(1, 25)) - test - validation, validation, test]
     assert sorted(actor for test, _ in folds for actor in test) == list(range(1, 25))
+
+
+def test_speakers_of_other_corpora_are_dealt_over_the_folds_of_a_protocol():
+    rows = pd.concat([make_rows("ravdess"), make_rows("cremad")], ignore_index=True)
+    others = sorted(rows.speaker[rows.corpus == "cremad"].unique())
+    tables = splits.follow(rows, "ravdess")
+    tested = [
+        sorted(speaker for speaker in speakers_of(table, "test") if speaker in others)
+        for table in tables
+    ]
+    assert sorted(speaker for fold in tested for speaker in fold) == others
+    assert max(map(len, tested)) - min(map(len, tested)) <= 1
+    for table, alone in zip(tables, splits.follow(make_rows("ravdess"), "ravdess"), strict=True):
+        assert speakers_of(table, "validation") == speakers_of(alone, "validation")
+        assert set(speakers_of(table, "test")) - set(others) == set(speakers_of(alone, "test"))
 
 
 def test_a_protocol_needs_its_speakers():

@@ -28,7 +28,8 @@ from ser_tf import (
 from ser_tf import data as datasets
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
-from ser_tf.data import Data
+from ser_tf.data import Data, Lessons
+from ser_tf.layers.augment import mixup
 from ser_tf.layers.calibration import Calibration
 from ser_tf.training.epochs import UAR, Journal, State, restore_checkpoint
 
@@ -109,23 +110,25 @@ def _run_epochs(
 ) -> State:
     """Trains the encoder through the epochs that are left; leaves it as after the best one."""
     training = data.of("train")
-    steps = -(-len(training.rows) // config.batch_size)
+    lessons = training.lessons()
+    steps = -(-len(lessons.targets) // config.batch_size)
     # A twin of the same weights: what is saved shall not carry optimizer and metrics along.
     trainer = keras.Model(encoder.inputs, encoder.outputs, name="trainer")
     trainer.compile(
-        keras.optimizers.Adam(_learning_rate(config, steps), epsilon=config.epsilon),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy", UAR(len(data.classes))],
+        _optimizer(config, steps),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.CategoricalAccuracy("accuracy"), UAR(len(data.classes))],
         jit_compile=False,  # on CPUs XLA's layer normalisation and dropout are many times slower
     )
-    state = restore_checkpoint(folder, trainer)
+    state = restore_checkpoint(folder, trainer, config.keep)
     watch = functools.partial(_test_scores, trainer, data) if config.watch_test else dict
+    averaging = [keras.callbacks.SwapEMAWeights()] if trainer.optimizer.use_ema else []
     if state.epochs:
         _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.epochs)
     if state.epochs < config.epochs and not state.exhausted(config.patience):
         try:
             trainer.fit(
-                _training_batches(config, training, front_end, range(state.epochs, config.epochs)),
+                _training_batches(config, lessons, front_end, range(state.epochs, config.epochs)),
                 steps_per_epoch=steps,
                 initial_epoch=state.epochs,
                 epochs=config.epochs,
@@ -135,6 +138,7 @@ def _run_epochs(
                 class_weight=_class_weights(training) if config.class_weights else None,
                 callbacks=[
                     Journal(folder, state, config.patience, watch),
+                    *averaging,
                     keras.callbacks.TensorBoard(folder / artifacts.TENSORBOARD, write_graph=False),
                 ],
             )
@@ -146,41 +150,50 @@ def _run_epochs(
     return state
 
 
-def _learning_rate(config: Config, steps: int) -> Any:
-    if config.schedule == "constant":
-        return config.learning_rate
-    return keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
+def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, config.epochs * steps)
+    averaged = config.ema_momentum is not None
+    momentum = config.ema_momentum or 0.0
+    return keras.optimizers.Adam(
+        rate, epsilon=config.epsilon, use_ema=averaged, ema_momentum=momentum
+    )
 
 
 def _training_batches(
-    config: Config, training: Data, front_end: keras.Layer, epochs: range
+    config: Config, lessons: Lessons, front_end: keras.Layer, epochs: range
 ) -> tf.data.Dataset:
     entries = [AUGMENTATIONS[name] for name in config.augment]
     feature_entry = config.feature_entry
     rate_hz = feature_entry.rate_hz
     layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
-    for entry in entries:
+    for entry in entries if lessons.copies is None else ():
         layers[entry.domain].append(entry.build(rate_hz))
     augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
     if layers["waveform"]:
-        waveforms = training.rows["waveform"].tolist()
         augmented_clip = pipeline.augmented_clips(
-            waveforms, layers["waveform"], feature_entry, front_end
+            lessons.waveforms, layers["waveform"], feature_entry, front_end
         )
     return pipeline.training_batches(
-        training.features,
-        training.labels,
+        lessons.features,
+        lessons.targets,
         batch_size=config.batch_size,
         seed=config.seed,
         epochs=epochs,
+        copies=lessons.copies,
+        shares=lessons.shares if config.balance_corpora else None,
         feature_layers=layers["features"],
         augmented_clip=augmented_clip,
+        mixture=functools.partial(mixup, share=config.mixup, mix=feature_entry.mix)
+        if config.mixup
+        else None,
     )
 
 
 def _validation_batches(data: Data) -> tf.data.Dataset:
     validation = data.of("validation")
-    pairs = (validation.features, validation.labels)
+    pairs = (validation.features, validation.targets)
     return tf.data.Dataset.from_tensor_slices(pairs).batch(inference.BATCH)
 
 
@@ -188,7 +201,7 @@ def _test_scores(trainer: keras.Model, data: Data) -> dict[str, float]:
     """Loss, accuracy and UAR of the test clips by the trainer as it is now."""
     test = data.of("test")
     scores = trainer.evaluate(
-        test.features, test.labels, inference.BATCH, verbose=0, return_dict=True
+        test.features, test.targets, inference.BATCH, verbose=0, return_dict=True
     )
     return {f"test_{name}": float(score) for name, score in scores.items()}
 
@@ -209,18 +222,15 @@ def _finish(
     """Calibrates, scores every part once and writes the folder; `metrics.json` comes last."""
     if config.validation:
         _calibrate(model, data.of("validation"))
-    tables = {
-        part: inference.predictions(model, data.of(part))
-        for part in splits.PARTS
-        if part != "validation" or config.validation
-    }
+    parts = [part for part in splits.PARTS if (data.rows["part"] == part).any()]
+    tables = {part: inference.predictions(model, data.of(part)) for part in parts}
     with files.replacing(folder / artifacts.MODEL) as temporary:
         model.save(temporary)
     with files.replacing(folder / artifacts.PREDICTIONS) as temporary:
-        tables["test"].drop(columns="sex").to_csv(temporary, index=False)
+        tables[parts[-1]].drop(columns="sex").to_csv(temporary, index=False)
     scores = {part: metrics.score(table, data.classes) for part, table in tables.items()}
     content = {**_header(config, model, data.classes), **scores}
-    _draw(folder, state, content, tables["test"])
+    _draw(folder, state, content, parts[-1], tables[parts[-1]])
     artifacts.save_metrics(folder, content)
     (folder / artifacts.CHECKPOINT).unlink(missing_ok=True)
     return content
@@ -256,15 +266,17 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
     }
 
 
-def _draw(folder: Path, state: State, metrics: dict[str, Any], answers: pd.DataFrame) -> None:
-    """The pictures of a run; `answers` are those on the test clips."""
-    test, classes = metrics["test"], metrics["classes"]
-    title = f"{report.title(metrics)}: test UAR {100 * test['uar']:.1f} %"
-    curves = plots.learning_curves(pd.DataFrame(state.history), state.best_epoch)
+def _draw(
+    folder: Path, state: State, metrics: dict[str, Any], part: str, answers: pd.DataFrame
+) -> None:
+    """The pictures of a run: its course, and the scores and `answers` of one part."""
+    scores, classes = metrics[part], metrics["classes"]
+    title = f"{report.title(metrics)}: {part} UAR {100 * scores['uar']:.1f} %"
+    history = pd.DataFrame(state.history)
     pictures = {
-        artifacts.CURVES: curves,
-        artifacts.CONFUSION: plots.confusion(test["confusion"], classes, title),
-        artifacts.SPEAKERS: plots.speakers(test["per_speaker"], test["uar"], title),
+        artifacts.CURVES: plots.learning_curves(history, state.best_epoch),
+        artifacts.CONFUSION: plots.confusion(scores["confusion"], classes, title),
+        artifacts.SPEAKERS: plots.speakers(scores["per_speaker"], scores["uar"], title),
         artifacts.CALIBRATION: plots.calibration(answers, classes, title),
     }
     for name, picture in pictures.items():
