@@ -142,18 +142,28 @@ def import_tensorflow() -> None:
     and would bury the lines that are meant for the user.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    silence = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silence, 2)
+    with silence():
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keeps stderr from everyone, C++ too, for calls that write there what is no use to the user.
+
+    What is logged meanwhile is lost; exceptions are not.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(silence)
+        os.close(nowhere)
 
 
 @contextmanager
