@@ -120,11 +120,30 @@ def option(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow without the notes that its C++ parts write to stderr meanwhile.
+def add_prepare(parser: argparse.ArgumentParser) -> None:
+    """Adds `--prepare`."""
+    parser.add_argument(
+        "--prepare",
+        action="store_true",
+        help="only leave in the cache what training on another back end of Keras needs "
+        "(KERAS_BACKEND), here or, with those files, on a machine without TensorFlow",
+    )
 
-    They speak of CPU instructions and absent GPUs, obey no log level before the import is done,
-    and would bury the lines that are meant for the user.
+
+def import_tensorflow() -> None:
+    """Imports Keras with TensorFlow, whatever back end is chosen for training."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import_keras()
+
+
+def import_keras() -> None:
+    """Imports Keras and its back end without the notes that they write to stderr meanwhile.
+
+    TensorFlow's speak of CPU instructions and absent GPUs, obey no log level before the import is
+    done, and would bury the lines that are meant for the user.
+
+    Raises:
+        InputError: if Keras cannot have the back end that KERAS_BACKEND names.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
@@ -132,13 +151,23 @@ def import_tensorflow() -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(silence, 2)
-        import tensorflow as tf
-
-        tf.config.list_logical_devices()
+        _import_keras()
+    except (ImportError, ValueError) as error:
+        name = os.environ.get("KERAS_BACKEND")
+        raise InputError(f"KERAS_BACKEND={name}: Keras cannot run on it ({error}).") from error
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(silence)
+
+
+def _import_keras() -> None:
+    import keras
+
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
 
 
 @contextmanager

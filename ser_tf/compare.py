@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         jobs = _jobs(given)
     except config.UsageError as error:
         parser.error(str(error))
+    if given["prepare"]:
+        return _prepare(jobs[0].config, given["cache_dir"])
     _check_folders(jobs)
     output = jobs[0].folder.parent
     name = output.name.removeprefix("compare-")
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     cli.add_corpora(parser, "the four that kagglehub can download")
     config.add_flags(parser, without=("model", "split", "seed"))
+    cli.add_prepare(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -104,6 +107,14 @@ def _folder_name(wanted: Config) -> str:
     return f"{wanted.model}-{results.split_name(wanted).replace(' ', '-')}-{wanted.seed}"
 
 
+def _prepare(wanted: Config, cache_dir: Path) -> int:
+    cli.import_tensorflow()
+    from ser_tf import data
+
+    sys.stdout.write(data.prepare(wanted, cache_dir))
+    return 0
+
+
 def _check_folders(jobs: Sequence[Job]) -> None:
     """Refuses to mix runs of other flags into the comparison.
 
@@ -132,7 +143,7 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> None:
 
 
 def _load(wanted: Config, cache_dir: Path) -> Any:
-    cli.import_tensorflow()
+    cli.import_keras()
     from ser_tf import data
 
     return data.load(wanted, wanted.build_front_end(), cache_dir)

@@ -4,14 +4,10 @@
           -> features: the model's own front end in `Dataset.map`, cached as one array
           -> training_batches: shuffle, augment, (front end), batch, prefetch
 
-Cache entries are named by a digest of the content, the parameters and the code they depend on, and
-are renamed into place when whole: they can be neither stale nor half-written.
+Entries of the cache are renamed into place when whole: they cannot be half-written.
 """
 
 import dataclasses
-import functools
-import hashlib
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -22,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from ser_tf import audio, files, progress
+from ser_tf import audio, cache, files, progress
 from ser_tf.errors import InputError
 from ser_tf.layers.augment import published_copies
 
@@ -32,16 +28,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _CORES = os.cpu_count() or 1
-
-# The code on which waveforms and features in the cache depend.
-_DECODER = ("audio.py",)
-_FEATURES = (
-    *_DECODER,
-    "layers/features",
-    "layers/augment",
-    "layers/resample.py",
-    "layers/streams.py",
-)
 
 MAX_CORRUPT_SHARE = 0.05
 """A larger share of undecodable clips is an error: the data are not what they should be."""
@@ -111,8 +97,7 @@ def features(
     Returns:
         float32 `(clips * copies, frames, channels)`, the copies of a clip side by side.
     """
-    key = _key(_FEATURES, repr(entry), copies, *clips["digest"])
-    path = cache_dir / "features" / f"{key}.npy"
+    path = cache.features(clips["digest"], entry, copies, cache_dir)
     if not path.is_file():
         rows = _extract(clips, entry, front_end, copies)
         with files.replacing(path) as temporary:
@@ -250,26 +235,9 @@ def _read(path: tf.Tensor) -> tf.Tensor:
 
 
 def _waveform(path: Path, digest: str, rate_hz: int, cache_dir: Path) -> Path:
-    key = _key(_DECODER, digest, rate_hz)
-    target = cache_dir / "waveforms" / key[:2] / f"{key}.f32"
+    target = cache.waveform(digest, rate_hz, cache_dir)
     if not target.is_file():
         samples = audio.load(path, rate_hz)
         with files.replacing(target) as temporary:
             samples.astype("<f4").tofile(temporary)
     return target
-
-
-def _key(sources: tuple[str, ...], *parts: Any) -> str:
-    return hashlib.blake2b(
-        json.dumps([_digest_of(sources), *parts]).encode(), digest_size=16
-    ).hexdigest()
-
-
-@functools.cache
-def _digest_of(sources: tuple[str, ...]) -> str:
-    """A digest of the code in files and folders of this package."""
-    digest = hashlib.blake2b(digest_size=16)
-    for place in (Path(__file__).parent / source for source in sources):
-        for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
-            digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -139,15 +139,17 @@ def save_checkpoint(folder: Path, model: keras.Model, state: State) -> None:
         for group, values in groups.items()
         for number, value in enumerate(values)
     }
+    arrays["history"] = np.asarray(json.dumps(state.history))
+    arrays["backend"] = np.asarray(keras.config.backend())
     with files.replacing(folder / artifacts.CHECKPOINT) as temporary:
-        np.savez(temporary, **arrays, history=np.asarray(json.dumps(state.history)))
+        np.savez(temporary, **arrays)
 
 
 def restore_checkpoint(folder: Path, model: keras.Model) -> State:
     """Sets the compiled `model` and its optimizer to the checkpoint; a fresh state without one.
 
     Raises:
-        InputError: if the checkpoint is broken or of another model.
+        InputError: if the checkpoint is broken or of another model or back end.
     """
     path = folder / artifacts.CHECKPOINT
     if not path.is_file():
@@ -155,6 +157,7 @@ def restore_checkpoint(folder: Path, model: keras.Model) -> State:
     model.optimizer.build(model.trainable_variables)
     try:
         with np.load(path) as stored:
+            _require_backend(str(stored.get("backend", "tensorflow")), path)
             _assign(model.variables, stored, "model")
             _assign(model.optimizer.variables, stored, "optimizer")
             best = [stored[f"best_{number}"] for number in range(len(model.variables))]
@@ -163,6 +166,15 @@ def restore_checkpoint(folder: Path, model: keras.Model) -> State:
         raise InputError(
             f"{path}: no checkpoint of this model ({error}); --overwrite starts anew."
         ) from error
+
+
+def _require_backend(trained_on: str, path: Path) -> None:
+    """Another back end would go on with other random numbers."""
+    if trained_on != keras.config.backend():
+        raise InputError(
+            f"{path}: written on the back end {trained_on}, this is {keras.config.backend()}; "
+            f"KERAS_BACKEND={trained_on} goes on with it, --overwrite starts anew."
+        )
 
 
 def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
