@@ -15,6 +15,8 @@ from ser_tf.results import Result
 from ser_tf.splits import KINDS
 
 _LOG = logging.getLogger(__name__)
+_OWN = {"model", "model_options", "split", "seed", "folds", "protocol"}
+"""What the jobs of a comparison need not share."""
 
 
 class Job(NamedTuple):
@@ -121,12 +123,13 @@ def _check_folders(jobs: Sequence[Job]) -> None:
     Raises:
         InputError: naming the first flag that differs.
     """
-    for wanted, folder in jobs:
-        if (folder / artifacts.CONFIG).is_file():
-            stored, _ = artifacts.load_config(folder)
-            config.refuse_changes(
-                stored, wanted, vars(wanted), folder, "another --output starts anew."
-            )
+    wanted_in = {folder: wanted for wanted, folder in jobs}
+    for path in sorted(jobs[0].folder.parent.glob(f"*/{artifacts.CONFIG}")):
+        folder = path.parent
+        stored, _ = artifacts.load_config(folder)
+        wanted = wanted_in.get(folder, jobs[0].config)
+        names = vars(wanted).keys() - (() if folder in wanted_in else _OWN)
+        config.refuse_changes(stored, wanted, names, folder, "another --output starts anew.")
 
 
 def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> None:
@@ -135,6 +138,7 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> None:
     for number, (wanted, folder) in enumerate(jobs, start=1):
         if not artifacts.load_metrics(folder):
             data = data or _load(wanted, cache_dir)
+            _LOG.info("%d of %d: %s", number, len(jobs), folder)
             _train(wanted, folder, data)
         result = results.of_folder(folder)
         results.add(name, [result])

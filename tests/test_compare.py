@@ -143,9 +143,10 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, c
         np.testing.assert_array_equal(one, same)
 
 
-def test_runs_of_other_flags_are_not_mixed_in(finished, run, capsys):
+@pytest.mark.parametrize("split", ["rows", "clips"], ids=["a job again", "another job"])
+def test_runs_of_other_flags_are_not_mixed_in(split, finished, run, capsys):
     shutil.copytree(finished / "saved_models", "saved_models")
-    assert run(*QUICK, "3", "--splits", "rows") == 1
+    assert run(*QUICK, "3", "--splits", split) == 1
     assert "--epochs: the run in" in capsys.readouterr().err
 
 
