@@ -27,6 +27,23 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Channel:
+    """The colour of a microphone, and for `band_share` of the clips a limited band."""
+
+    domain: ClassVar[str] = "waveform"
+    color_db: float = 5.0
+    band_share: float = 0.3
+    low_hz: tuple[float, float] = (50.0, 400.0)
+    high_hz: tuple[float, float] = (3000.0, 8000.0)
+
+    def build(self, rate_hz: int) -> "keras.Layer":
+        """The layer for waveforms at `rate_hz`."""
+        from ser_tf.layers import augment
+
+        return augment.Channel(**asdict(self), rate_hz=rate_hz)
+
+
+@dataclass(frozen=True)
 class Gain:
     """A change of level drawn from `gain_db`."""
 
@@ -100,8 +117,10 @@ class SpecAugment:
         return augment.SpecAugment(**asdict(self))
 
 
-AUGMENTATIONS: dict[str, Noise | Gain | Shift | Pitch | Stretch | SpecAugment] = {
+AUGMENTATIONS: dict[str, Noise | Channel | Gain | Shift | Pitch | Stretch | SpecAugment] = {
     "noise": Noise(),
+    "background": Noise((5.0, 60.0), "pink"),
+    "channel": Channel(),
     "gain": Gain(),
     "shift": Shift(),
     "pitch": Pitch(),

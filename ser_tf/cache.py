@@ -28,9 +28,15 @@ def waveform(digest: str, rate_hz: int, cache_dir: Path) -> Path:
     return cache_dir / "waveforms" / key[:2] / f"{key}.f32"
 
 
-def features(digests: Iterable[str], entry: Any, copies: str, cache_dir: Path) -> Path:
-    """The features, an entry of `FEATURES`, of recordings: `.npy` of an array."""
-    return cache_dir / "features" / f"{_key(_FEATURES, repr(entry), copies, *digests)}.npy"
+def features(digests: Iterable[str], cache_dir: Path, *made_by: Any) -> Path:
+    """An array of features of the recordings with those digests.
+
+    Args:
+        digests: of the recordings' content.
+        cache_dir: the cache.
+        made_by: the entry of `FEATURES` and all else that the features depend on.
+    """
+    return cache_dir / "features" / f"{_key(_FEATURES, *map(repr, made_by), *digests)}.npy"
 
 
 def clips(corpora: Iterable[str], data_dir: str | None, rate_hz: int, cache_dir: Path) -> Path:

@@ -106,6 +106,14 @@ def positive(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """The type of a flag whose value is a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1; received {text}")
+    return value
+
+
 def option(text: str) -> tuple[str, Any]:
     """The type of a flag whose value reads NAME=VALUE: the name, and the value as Python reads it.
 

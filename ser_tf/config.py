@@ -60,6 +60,15 @@ class Config:
     augment: tuple[str, ...] = _flag(
         (), "augmentations of training clips", nargs="*", choices=tuple(AUGMENTATIONS)
     )
+    augment_copies: int | None = _flag(
+        None,
+        "augment waveforms so many times a clip once and for all, not anew in every epoch",
+        type=cli.at_least(int, 1),
+        metavar="N",
+    )
+    mixup: float = _flag(
+        0.0, "share of training clips that are mixed with another", type=cli.share, metavar="X"
+    )
     copies: str = _flag(
         "none", "published: clean, noisy, pitched, and pitched noisy copy a clip", choices=COPIES
     )
@@ -83,6 +92,11 @@ class Config:
         "hold out validation clips, which choose the epoch and calibrate",
         action=argparse.BooleanOptionalAction,
     )
+    test: bool = _flag(
+        True,
+        "hold out test clips, which are scored at the end",
+        action=argparse.BooleanOptionalAction,
+    )
     watch_test: bool = _flag(
         False,
         "note the test clips' scores after every epoch, where none of them is chosen by it",
@@ -98,10 +112,22 @@ class Config:
         type=cli.at_least(int, 1),
         metavar="N",
     )
+    keep: str = _flag(
+        "best", "the epoch of the best validation UAR, or the last", choices=("best", "last")
+    )
     batch_size: int = _flag(32, "clips a step", type=cli.at_least(int, 1), metavar="N")
     learning_rate: float = _flag(2e-3, "Adam's (initial) rate", type=cli.positive, metavar="X")
     schedule: str = _flag("cosine", "course of the learning rate", choices=SCHEDULES)
     epsilon: float = _flag(1e-7, "Adam's epsilon", type=cli.positive, metavar="X")
+    ema_momentum: float | None = _flag(
+        None,
+        "validate and keep not the weights, but a moving average of them over the steps",
+        type=cli.share,
+        metavar="X",
+    )
+    balance_corpora: bool = _flag(
+        False, "draw clips of all corpora equally often in training", action="store_true"
+    )
     class_weights: bool = _flag(
         False, "weigh classes by their inverse frequency", action="store_true"
     )
@@ -114,12 +140,19 @@ class Config:
             raise UsageError("--folds and --test-speakers exclude each other.")
         if self.protocol:
             self._check_protocol()
+        if self.augment_copies:
+            self._check_augment_copies()
+        if not self.test:
+            self._check_without_test()
         if self.watch_test and self.validation:
             raise UsageError("--validation and --watch-test exclude each other.")
         if self.split != "speakers" and (self.test_speakers or self.validation_speakers):
             raise UsageError("--test-speakers and --validation-speakers need --split speakers.")
-        if self.copies == "published" and self.augment:
-            raise UsageError("--copies published and --augment exclude each other.")
+        for name in ("augment", "mixup") if self.copies == "published" else ():
+            if getattr(self, name):
+                raise UsageError(f"--copies published and {flag(name)} exclude each other.")
+        if self.ema_momentum is not None and not self.validation:
+            raise UsageError("--ema-momentum needs --validation.")
         if self.copies == "published" and self.features != "published":
             raise UsageError("--copies published needs --features published.")
         object.__setattr__(
@@ -147,6 +180,20 @@ class Config:
                 raise UsageError(f"--protocol and {flag(name)} exclude each other.")
         if self.split != "speakers" or not self.validation:
             raise UsageError("--protocol needs --split speakers and --validation.")
+
+    def _check_augment_copies(self) -> None:
+        names = [name for name, entry in AUGMENTATIONS.items() if entry.domain == "waveform"]
+        if not self.augment or not set(self.augment) <= set(names):
+            raise UsageError(
+                f"--augment-copies needs --augment of waveforms: choose from {', '.join(names)}."
+            )
+
+    def _check_without_test(self) -> None:
+        for name in ("folds", "protocol", "test_speakers"):
+            if getattr(self, name):
+                raise UsageError(f"--no-test and {flag(name)} exclude each other.")
+        if not self.validation:
+            raise UsageError("--no-test needs --validation.")
 
     @property
     def fold_count(self) -> int:

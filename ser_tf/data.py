@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser_tf import cache, corpora, emotions, files, splits
+from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
 from ser_tf.errors import InputError
 
@@ -25,11 +26,13 @@ class Data:
             for split data `part`.
         features: float32 `(all rows, frames, channels)`.
         classes: the emotions to tell apart, in order.
+        copies: float32 `(all rows, copies, frames, channels)`, augmented; None without.
     """
 
     rows: "pd.DataFrame"
     features: np.ndarray
     classes: tuple[str, ...]
+    copies: np.ndarray | None = None
 
     def of(self, part: str) -> "Data":
         """One part of the split, with its features alone."""
@@ -38,14 +41,21 @@ class Data:
     def only(self, chosen: "pd.Series") -> "Data":
         """The `chosen` rows (boolean), with their features alone."""
         rows = self.rows[chosen]
-        features = self.features[rows["row"].to_numpy()]
+        numbers = rows["row"].to_numpy()
+        features, copies = self.features[numbers], self.copies
         rows = rows.assign(row=range(len(rows))).reset_index(drop=True)
-        return replace(self, rows=rows, features=features)
+        copies = None if copies is None else copies[numbers]
+        return replace(self, rows=rows, features=features, copies=copies)
 
     @property
     def labels(self) -> np.ndarray:
         """int64 `(rows,)`: each row's emotion as its place in `classes`."""
         return np.asarray([self.classes.index(emotion) for emotion in self.rows["emotion"]])
+
+    @property
+    def targets(self) -> np.ndarray:
+        """float32 `(rows, classes)`: 1 at each row's emotion, else 0."""
+        return np.eye(len(self.classes), dtype=np.float32)[self.labels]
 
 
 def load(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Data:
@@ -60,15 +70,12 @@ def load(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Data:
     """
     import keras
 
-    if keras.config.backend() == "tensorflow":
-        clips, features = _computed(config, front_end, cache_dir)
-    else:
-        clips, features = _cached(config, cache_dir)
-    copies = len(features) // len(clips)
-    rows = clips.loc[clips.index.repeat(copies)].reset_index(drop=True)
-    rows = rows.assign(copy=rows.index % copies, row=rows.index)
-    classes = emotions.EMOTIONS if config.all_classes else emotions.in_order(rows["emotion"])
-    return Data(rows, features, classes)
+    if keras.config.backend() != "tensorflow":
+        return _data(config, *_cached(config, cache_dir))
+    clips, features = _computed(config, front_end, cache_dir)
+    return replace(
+        _data(config, clips, features), copies=_augmented(config, clips, front_end, cache_dir)
+    )
 
 
 def prepare(config: Config, cache_dir: Path) -> str:
@@ -86,6 +93,14 @@ def prepare(config: Config, cache_dir: Path) -> str:
     return "\n".join([counts, *map(str, paths), ""])
 
 
+def _data(config: Config, clips: "pd.DataFrame", features: np.ndarray) -> Data:
+    copies = len(features) // len(clips)
+    rows = clips.loc[clips.index.repeat(copies)].reset_index(drop=True)
+    rows = rows.assign(copy=rows.index % copies, row=rows.index)
+    classes = emotions.EMOTIONS if config.all_classes else emotions.in_order(rows["emotion"])
+    return Data(rows, features, classes)
+
+
 def _computed(
     config: Config, front_end: "keras.Layer", cache_dir: Path
 ) -> tuple["pd.DataFrame", np.ndarray]:
@@ -101,6 +116,20 @@ def _computed(
     return clips, features
 
 
+def _augmented(
+    config: Config, clips: "pd.DataFrame", front_end: "keras.Layer", cache_dir: Path
+) -> np.ndarray | None:
+    """The features of augmented copies, where the configuration wants them once and for all."""
+    from ser_tf import pipeline
+
+    if not config.augment_copies:
+        return None
+    augmentations = [AUGMENTATIONS[name] for name in config.augment]
+    return pipeline.augmented_copies(
+        clips, config.feature_entry, front_end, augmentations, config.augment_copies, cache_dir
+    )
+
+
 def _cached(config: Config, cache_dir: Path) -> tuple["pd.DataFrame", np.ndarray]:
     """What `_computed` left in the cache."""
     import pandas as pd
@@ -110,7 +139,7 @@ def _cached(config: Config, cache_dir: Path) -> tuple["pd.DataFrame", np.ndarray
         clips = pd.DataFrame(json.loads(path.read_text()))
         features = _features_file(clips, config, cache_dir)
         if features.is_file():
-            return clips, np.load(features)
+            return clips, np.load(features).reshape(-1, *config.feature_entry.array_shape)
     raise InputError(
         f"{cache_dir}: holds no features for these flags, and only TensorFlow computes them; "
         "the same command with --prepare does so, here or on the machine that has the recordings."
@@ -123,7 +152,7 @@ def _clips_file(config: Config, cache_dir: Path) -> Path:
 
 
 def _features_file(clips: "pd.DataFrame", config: Config, cache_dir: Path) -> Path:
-    return cache.features(clips["digest"], config.feature_entry, config.copies, cache_dir)
+    return cache.features(clips["digest"], cache_dir, config.feature_entry, config.copies)
 
 
 def split(data: Data, config: Config) -> Data:
@@ -142,6 +171,7 @@ def split(data: Data, config: Config) -> Data:
         config.test_speakers,
         config.validation_speakers,
         config.validation,
+        config.test,
     )
     return replace(data, rows=rows)
 

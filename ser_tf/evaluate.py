@@ -49,7 +49,7 @@ def _clips(artifact: artifacts.Artifact, arguments: argparse.Namespace) -> "Data
         config = dataclasses.replace(config, data_dir=str(arguments.data_dir))
     if not arguments.corpora:
         data = datasets.load(config, front_end, arguments.cache_dir)
-        return datasets.split(data, config).of("test")
+        return datasets.split(data, config).of("test" if config.test else "validation")
     config = dataclasses.replace(
         config,
         corpora=tuple(arguments.corpora),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import tensorflow as tf
 
 
 class _OneLength:
@@ -34,6 +35,12 @@ class _OneLength:
     def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
         """The features as they are."""
         return features
+
+    def mix(
+        self, features: "tf.Tensor", others: "tf.Tensor", of_others: "tf.Tensor"
+    ) -> "tf.Tensor":
+        """Features that are, to the share `of_others` `(batch, 1, 1)`, those of `others`."""
+        return (1 - of_others) * features + of_others * others
 
     def normalisation(self, features: "np.ndarray") -> "keras.Layer":
         """The layer "normalisation": to mean 0 and variance 1 over the training `features`."""
@@ -262,6 +269,14 @@ class Causal(_Frames):
         from ser_tf.layers.features import FillFrames
 
         return FillFrames(self.array_shape[0])(features)
+
+    def mix(
+        self, features: "tf.Tensor", others: "tf.Tensor", of_others: "tf.Tensor"
+    ) -> "tf.Tensor":
+        """Features that are, to the share `of_others` `(batch, 1, 1)`, those of `others`."""
+        from ser_tf.layers.features import mix_frames
+
+        return mix_frames(features, others, of_others)
 
     def normalisation(self, features: "np.ndarray") -> "keras.Layer":
         """The layer "normalisation": to mean 0 and variance 1 over all frames that were heard.

@@ -97,23 +97,64 @@ def features(
     Returns:
         float32 `(clips * copies, frames, channels)`, the copies of a clip side by side.
     """
-    path = cache.features(clips["digest"], entry, copies, cache_dir)
-    if not path.is_file():
-        rows = _extract(clips, entry, front_end, copies)
-        with files.replacing(path) as temporary:
-            np.save(temporary, rows)
-    return np.load(path)
+    path = cache.features(clips["digest"], cache_dir, entry, copies)
+    features_of = (
+        _published_copies_of(entry) if copies == "published" else _clip_of(entry, front_end)
+    )
+    shape = (COPIES[copies], *entry.array_shape)
+    rows = _cached(path, lambda: _extract(clips, features_of, shape, "features"))
+    return rows.reshape(-1, *entry.array_shape)
+
+
+def augmented_copies(
+    clips: "pd.DataFrame",
+    entry: Any,
+    front_end: "keras.Layer",
+    augmentations: Sequence[Any],
+    copies: int,
+    cache_dir: Path,
+) -> np.ndarray:
+    """The features of augmented copies of every clip, from the cache or made on all cores.
+
+    Args:
+        clips: the table of `decode`.
+        entry: the entry of `FEATURES` that built `front_end`.
+        front_end: waveform `(batch, samples)` -> features `(batch, frames, channels)`.
+        augmentations: entries of `AUGMENTATIONS`, of waveforms. A copy's seed is its clip's
+            content and its number.
+        copies: how many a clip.
+        cache_dir: where they are kept from run to run.
+
+    Returns:
+        float32 `(clips, copies, frames, channels)`.
+    """
+    path = cache.features(clips["digest"], cache_dir, entry, augmentations, copies)
+    layers = [augmentation.build(entry.rate_hz) for augmentation in augmentations]
+
+    def copies_of(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        waveform = _read(path)[tf.newaxis]
+
+        def copy(number: tf.Tensor) -> tf.Tensor:
+            return entry.fit(front_end(apply(layers, waveform, _fold(seed, number))))[0]
+
+        return tf.map_fn(copy, tf.range(copies), fn_output_signature=tf.float32)
+
+    shape = (copies, *entry.array_shape)
+    return _cached(path, lambda: _extract(clips, copies_of, shape, "augmented copies"))
 
 
 def training_batches(
     features: np.ndarray,
-    labels: np.ndarray,
+    targets: np.ndarray,
     *,
     batch_size: int,
     seed: int,
     epochs: range,
+    copies: np.ndarray | None = None,
+    shares: np.ndarray | None = None,
     feature_layers: Sequence["keras.Layer"] = (),
     augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
+    mixture: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None,
 ) -> tf.data.Dataset:
     """Shuffled, augmented batches of all `epochs`, one after another; an epoch's last is smaller.
 
@@ -122,29 +163,38 @@ def training_batches(
 
     Args:
         features: float32 `(rows, frames, channels)`, of the clips as they are.
-        labels: int `(rows,)`.
+        targets: what to learn of each row, `(rows, ...)`.
         batch_size: rows a batch.
         seed: of order and augmentation.
         epochs: the numbers of the epochs to come.
+        copies: given where there are augmented copies of the rows: `(rows, copies, frames,
+            channels)`, from which, and the row itself, one is drawn each time.
+        shares: given where rows are drawn with unequal chances, with replacement: `(rows,)`, each
+            in proportion to its row's chance.
         feature_layers: augmentations of features, each `layer(inputs, training=True, seed=...)`.
         augmented_clip: given where waveforms are augmented (see `augmented_clips`): a row's
             number and a seed -> its features `(frames, channels)`, in place of `features`.
+        mixture: given where clips are mixed: features and targets of a batch, and a seed -> both.
 
     Returns:
-        A dataset of pairs: features `(batch, frames, channels)`, labels `(batch,)`.
+        A dataset of pairs: features `(batch, frames, channels)`, targets `(batch, ...)`.
     """
     with tf.device("CPU"):
-        feature_table, label_table = tf.constant(features), tf.constant(labels)
+        feature_table, target_table = tf.constant(features), tf.constant(targets)
+        copy_table = None if copies is None else tf.constant(copies)
+        chances = None if shares is None else tf.constant(np.log(shares)[np.newaxis], tf.float32)
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
         epoch_seed = tf.stack([tf.cast(seed, tf.int64), epoch])
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(labels)), epoch_seed)
+        order = _order(len(targets), epoch_seed, chances)
         batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
         return batches.enumerate().map(lambda step, rows: (_fold(epoch_seed, step), rows))
 
     def load(batch_seed: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if augmented_clip is None:
             batch = tf.gather(feature_table, rows)
+            if copy_table is not None:
+                batch = _drawn(batch, copy_table, rows, _fold(batch_seed, -2))
         else:
             seeds = tf.map_fn(
                 lambda row: _fold(batch_seed, row), rows, fn_output_signature=tf.int64
@@ -152,11 +202,27 @@ def training_batches(
             batch = tf.map_fn(
                 lambda clip: augmented_clip(*clip), (rows, seeds), fn_output_signature=tf.float32
             )
-        return apply(feature_layers, batch, batch_seed), tf.gather(label_table, rows)
+        batch, wanted = apply(feature_layers, batch, batch_seed), tf.gather(target_table, rows)
+        return mixture(batch, wanted, _fold(batch_seed, -1)) if mixture else (batch, wanted)
 
     chain = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(batches_of)
     chain = chain.map(load, num_parallel_calls=_CORES).prefetch(tf.data.AUTOTUNE)
     return _with_options(chain)
+
+
+def _order(count: int, seed: tf.Tensor, chances: tf.Tensor | None) -> tf.Tensor:
+    """The numbers of an epoch's rows, shuffled, or drawn by the logarithms `(1, rows)`."""
+    if chances is None:
+        return tf.random.experimental.stateless_shuffle(tf.range(count), seed)
+    return tf.random.stateless_categorical(chances, count, seed, tf.int32)[0]
+
+
+def _drawn(batch: tf.Tensor, copies: tf.Tensor, rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """The batch's rows, each in its own features or in those of one of its copies."""
+    count = tf.shape(copies)[1]
+    draws = tf.random.stateless_uniform(tf.shape(rows), seed, -1, count, tf.int32)
+    drawn = tf.gather_nd(copies, tf.stack([rows, tf.maximum(draws, 0)], axis=1))
+    return tf.where((draws < 0)[:, tf.newaxis, tf.newaxis], batch, drawn)
 
 
 def augmented_clips(
@@ -194,20 +260,30 @@ def _fold(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
     return folded
 
 
+def _cached(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """The array that is kept at `path`; made first where there is none."""
+    if not path.is_file():
+        array = make()
+        with files.replacing(path) as temporary:
+            np.save(temporary, array)
+    return np.load(path)
+
+
 def _extract(
-    clips: "pd.DataFrame", entry: Any, front_end: "keras.Layer", copies: str
+    clips: "pd.DataFrame",
+    features_of: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    shape: tuple[int, ...],
+    title: str,
 ) -> np.ndarray:
+    """What `features_of` makes of every clip's path and seed: `(clips, *shape)`."""
     seeds = [np.frombuffer(bytes.fromhex(text)[:8], "<i4") for text in clips["digest"]]
-    features_of = (
-        _published_copies_of(entry) if copies == "published" else _clip_of(entry, front_end)
-    )
     chain = tf.data.Dataset.from_tensor_slices((clips["waveform"].tolist(), np.stack(seeds)))
     chain = _with_options(chain.map(features_of, num_parallel_calls=_CORES).prefetch(_CORES))
-    rows = np.empty((len(clips), COPIES[copies], *entry.array_shape), np.float32)
-    made = progress.bar(chain.as_numpy_iterator(), "features", len(clips))
+    rows = np.empty((len(clips), *shape), np.float32)
+    made = progress.bar(chain.as_numpy_iterator(), title, len(clips))
     for number, clip in enumerate(made):
         rows[number] = clip
-    return rows.reshape(-1, *entry.array_shape)
+    return rows
 
 
 def _clip_of(entry: Any, front_end: "keras.Layer") -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

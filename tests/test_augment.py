@@ -8,7 +8,13 @@ import pytest
 import tensorflow as tf
 
 from ser_tf.augment import AUGMENTATIONS
-from ser_tf.layers.augment import phase_vocoder, pitch_shift, published_copies, time_stretch
+from ser_tf.layers.augment import (
+    mixup,
+    phase_vocoder,
+    pitch_shift,
+    published_copies,
+    time_stretch,
+)
 
 RATE_HZ = 16_000
 SAMPLES = 12_000
@@ -366,3 +372,48 @@ def test_published_copies_of_odd_clips_are_finite(samples: int) -> None:
         copies = published_copies(tf.fill([samples], level), SEED)
         assert copies.shape == (4, samples)
         assert np.isfinite(copies).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_the_waveforms_has_its_band_limited(share):
+    noise = np.random.default_rng(0).normal(size=(4, 16_000)).astype(np.float32)
+    band = {"low_hz": (300.0, 300.0), "high_hz": (3400.0, 3400.0)}
+    heard = run("channel", noise, color_db=0.0, band_share=share, **band)
+    hz = np.fft.rfftfreq(16_000, 1 / RATE_HZ)
+    gain = np.abs(np.fft.rfft(heard)) ** 2 / np.abs(np.fft.rfft(noise)) ** 2
+    below, within, above = 10 * np.log10(
+        [np.median(gain[:, (hz > low) & (hz < high)]) for low, high in _BANDS_HZ]
+    )
+    # The band's edges reach a little into it; the FFT is of another length than the check's.
+    assert abs(within) < (0.3 if share else 0.01)
+    assert max(below, above) < (-30 if share else 0.01)
+
+
+_BANDS_HZ = [(20, 130), (600, 2400), (6000, 8000)]
+
+
+def test_a_channels_colour_deviates_as_asked_for():
+    impulse = np.zeros((600, 4_000), np.float32)
+    impulse[:, 2_000] = 1.0
+    heard = run("channel", impulse, color_db=6.0, band_share=0.0)
+    gain_db = 20 * np.log10(np.abs(np.fft.rfft(heard)))[:, 100:1900]  # 400 to 7,600 Hz
+    # Deviations of 600 clips' gains, over all frequencies.
+    assert abs(np.sqrt(np.mean(gain_db**2)) - 6.0) < 0.5
+
+
+def linear(features, others, of_others):
+    return (1 - of_others) * features + of_others * others
+
+
+def test_mixed_clips_and_their_targets_keep_more_than_half_of_themselves():
+    features = np.eye(64, dtype=np.float32)[:, :, None]  # of clip n, frame n alone
+    targets = np.eye(64, dtype=np.float32)
+    mixed, wanted = (np.asarray(part) for part in mixup(features, targets, SEED, 0.5, linear))
+    np.testing.assert_allclose(mixed[..., 0], wanted, atol=1e-7)
+    np.testing.assert_allclose(wanted.sum(axis=1), 1, atol=1e-6)
+    kept = np.diagonal(wanted)
+    assert (kept >= 0.5).all()
+    assert 16 < (kept < 1).sum() < 48
+    again = mixup(features, targets, SEED, 0.5, linear)[1]
+    np.testing.assert_array_equal(again, wanted)
+    np.testing.assert_array_equal(mixup(features, targets, SEED, 0.0, linear)[1], targets)

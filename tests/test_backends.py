@@ -146,14 +146,14 @@ def test_every_model_computes_the_same_on_jax_and_takes_a_step(tmp_path):
     run_on_jax(MODELS_STEP, str(tmp_path / "models.npz"), tmp_path)
 
 
-def batches(seed: int = 0, epochs: range = range(2)) -> list[list[int]]:
-    """The labels in each batch of ten rows whose features are their own numbers."""
-    features, labels = np.arange(10.0)[:, None, None], np.arange(10)
-    chain = ShuffledBatches(features, labels, batch_size=4, seed=seed, epochs=epochs)
+def batches(seed: int = 0, epochs: range = range(2)) -> list[list[float]]:
+    """The targets in each batch of ten rows whose features are their own numbers."""
+    numbers = np.arange(10.0)
+    chain = ShuffledBatches(numbers[:, None, None], numbers, 4, seed, epochs)
     pairs = [chain[number] for number in range(len(chain))]
-    for features_of_batch, labels_of_batch in pairs:
-        np.testing.assert_array_equal(features_of_batch[:, 0, 0], labels_of_batch)
-    return [list(labels_of_batch) for _, labels_of_batch in pairs]
+    for features, targets in pairs:
+        np.testing.assert_array_equal(features[:, 0, 0], targets)
+    return [targets.tolist() for _, targets in pairs]
 
 
 def test_every_epoch_has_every_row_once_in_an_order_of_seed_and_epoch():

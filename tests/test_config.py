@@ -64,3 +64,20 @@ def test_a_configuration_of_another_version_is_refused():
 def test_an_unknown_option_names_the_choices():
     with pytest.raises(UsageError, match="choose from rate_hz"):
         Config(feature_options={"n_bark": 24})
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (["--no-test", "--folds", "3"], "--no-test and --folds exclude"),
+        (["--no-test", "--protocol", "ravdess"], "--no-test and --protocol exclude"),
+        (["--no-test", "--no-validation"], "--no-test needs --validation"),
+        (["--ema-momentum", "0.9", "--no-validation"], "--ema-momentum needs --validation"),
+        (["--augment-copies", "2"], "--augment-copies needs --augment"),
+        (["--augment-copies", "2", "--augment", "specaugment"], "choose from noise"),
+        (["--preset", "published", "--mixup", "0.2"], "--copies published and --mixup exclude"),
+    ],
+)
+def test_flags_that_exclude_each_other_are_named(flags, reason):
+    with pytest.raises(UsageError, match=reason):
+        parse(*flags)

@@ -177,6 +177,35 @@ def test_augmentation_depends_on_seed_and_epoch_alone(names, clips, cache_dir):
     assert not np.isin(whole[0], features).all()
 
 
+def test_copies_are_drawn_from_beside_the_row_itself():
+    copies = np.add.outer(np.arange(10), [100, 200])[..., np.newaxis, np.newaxis]
+    seen = {}
+    for features, labels in row_batches(epochs=range(40), copies=copies.astype(np.float32)):
+        for value, label in zip(features.numpy().ravel(), labels.numpy(), strict=True):
+            assert value % 100 == label
+            seen[value - label] = seen.get(value - label, 0) + 1
+    assert sorted(seen) == [0, 100, 200]
+    assert min(seen.values()) > 90  # of 400 draws, a third each
+
+
+def test_rows_are_drawn_in_proportion_to_their_shares():
+    shares = np.array([8.0] + [1.0] * 8 + [0.0001])
+    drawn = numbers(row_batches(epochs=range(100), shares=shares))
+    assert len(drawn) == 1000
+    assert 400 < drawn.count(0) < 600
+    assert drawn.count(9) < 3
+
+
+def test_augmented_copies_depend_on_the_clip_alone(clips, cache_dir):
+    entry = FEATURES["causal"]
+    arguments = (entry, entry.build(), [AUGMENTATIONS["background"]], 2)
+    copies = pipeline.augmented_copies(clips, *arguments, cache_dir)
+    assert copies.shape == (len(clips), 2, *entry.array_shape)
+    turned = pipeline.augmented_copies(clips[::-1], *arguments, cache_dir)
+    np.testing.assert_array_equal(turned[::-1], copies)
+    assert not np.array_equal(copies[:, 0], copies[:, 1])
+
+
 def test_replacing_leaves_the_old_file_where_writing_fails(tmp_path):
     path = tmp_path / "a.json"
     files.write_json(path, {"old": 1})

@@ -198,6 +198,12 @@ def test_without_validation_there_are_two_parts():
         assert set(table.part) == {"train", "test"}
 
 
+def test_without_test_the_others_train_and_validate():
+    table = splits.assign(make_rows("ravdess"), validation_speakers=["ravdess-03"], test=False)
+    assert table.query("part == 'validation'").speaker.unique().tolist() == ["ravdess-03"]
+    assert table.query("part == 'train'").speaker.nunique() == 23
+
+
 def test_listed_test_speakers_test_and_validation_is_chosen_from_the_rest():
     listed = ["ravdess-02", "ravdess-05", "ravdess-14", "ravdess-15", "ravdess-16"]
     table = splits.assign(make_rows("ravdess"), test_speakers=listed)

@@ -171,6 +171,23 @@ def test_filled_frames_are_absent_after_a_short_clip_and_the_last_of_a_long_one(
     np.testing.assert_array_equal(features.FillFrames(2)(clip), clip[:, 3:])
 
 
+def test_mixed_frames_are_means_and_those_of_one_clip_alone_are_its_own():
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 1, 6, 4)).astype("float32")
+    one[:, 4:], other[:, 2:5] = [0, 0, 0, ABSENT], [0, 0, 0, ABSENT]
+    mixed = np.asarray(features.mix_frames(one, other, np.full((1, 1, 1), 0.3, "float32")))
+    both, only_one, nobody, only_other = mixed[0, :2], mixed[0, 2:4], mixed[0, 4], mixed[0, 5]
+    np.testing.assert_allclose(
+        both[:, :3], 0.7 * one[0, :2, :3] + 0.3 * other[0, :2, :3], atol=1e-6
+    )
+    weights = 0.7 * np.exp(one[0, :2, 3]) + 0.3 * np.exp(other[0, :2, 3])
+    np.testing.assert_allclose(both[:, 3], np.log(weights), atol=1e-5)
+    np.testing.assert_allclose(only_one[:, :3], one[0, 2:4, :3], atol=1e-6)
+    np.testing.assert_allclose(only_one[:, 3], one[0, 2:4, 3] + np.log(0.7), atol=1e-5)
+    np.testing.assert_array_equal(nobody, [0, 0, 0, ABSENT])
+    np.testing.assert_allclose(only_other[3], other[0, 5, 3] + np.log(0.3), atol=1e-5)
+
+
 # Fading sums
 
 

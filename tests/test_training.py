@@ -142,7 +142,14 @@ def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Journal, "on_train_batch_end", interrupt)
 
 
-@pytest.mark.parametrize("augment", [(), ("--augment", "noise", "specaugment")])
+_MIXED = (
+    *("--model", "lmu", "--features", "causal", "--mixup", "0.5", "--ema-momentum", "0.8"),
+    *("--keep", "last", "--augment", "background", "channel", "--augment-copies", "2"),
+    "--balance-corpora",
+)
+
+
+@pytest.mark.parametrize("augment", [(), ("--augment", "noise", "specaugment"), _MIXED])
 def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_weights(
     augment, uninterrupted, small_dir, cache_dir, tmp_path, monkeypatch, capsys
 ):
@@ -193,9 +200,9 @@ import tensorflow as tf
 [cpu] = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from ser_tf import fit
-from ser_tf.training import run
+from ser_tf.training import backends
 
-run._strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+backends.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 sys.exit(fit.main(sys.argv[1:]))
 """
 
@@ -314,6 +321,42 @@ def test_patience_ends_a_run_and_the_first_of_equal_epochs_is_best():
     assert not state.exhausted(None)
 
 
+def test_a_run_that_keeps_the_last_epoch_never_loses_patience():
+    state = State([{"val_uar": value} for value in (0.5, 0.1, 0.2)], keep="last")
+    assert state.best_epoch == 3
+    assert not state.exhausted(1)
+
+
+def test_what_is_validated_and_kept_is_the_weights_average(small_dir, cache_dir, tmp_path):
+    kept = {}
+    for momentum in (None, "0", "0.9"):
+        flags = ("--ema-momentum", momentum) if momentum else ()
+        folder = tmp_path / f"m{momentum}"
+        run_fit(small_dir, cache_dir, folder, *QUICK, "--keep", "last", *flags)
+        kept[momentum] = weights(folder)
+        history = pd.read_csv(folder / "history.csv")
+        validation = artifacts.load_metrics(folder)["validation"]
+        assert history["val_accuracy"].iloc[-1] == pytest.approx(validation["accuracy"], abs=1e-6)
+    # An average with momentum 0 is the weights themselves.
+    for plain, same, averaged in zip(*kept.values(), strict=True):
+        np.testing.assert_array_equal(plain, same)
+        assert plain.ndim < 2 or not np.array_equal(plain, averaged)
+
+
+def test_without_test_clips_the_validation_clips_are_scored(small_dir, cache_dir, tmp_path, capsys):
+    flags = ("--model", "cnn1", "--epochs", "1", "--no-test")
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
+    metrics = artifacts.load_metrics(tmp_path / "m")
+    assert "test" not in metrics
+    assert metrics["train"]["n_clips"] + metrics["validation"]["n_clips"] == 48
+    predictions = pd.read_csv(tmp_path / "m" / "predictions.csv")
+    assert len(predictions) == metrics["validation"]["n_clips"]
+    capsys.readouterr()
+    common = ["--model-dir", str(tmp_path / "m"), "--cache-dir", str(cache_dir)]
+    assert evaluate.main([*common, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["uar"] == metrics["validation"]["uar"]
+
+
 def test_the_progress_bars_uar_is_that_of_scikit_learn():
     from sklearn.metrics import recall_score
 
@@ -321,7 +364,7 @@ def test_the_progress_bars_uar_is_that_of_scikit_learn():
     truth, logits = rng.integers(0, 4, 50), rng.standard_normal((50, 6)).astype(np.float32)
     metric = UAR(6)
     for part in (slice(20), slice(20, 50)):
-        metric.update_state(truth[part], logits[part])
+        metric.update_state(np.eye(6, dtype=np.float32)[truth[part]], logits[part])
     expected = recall_score(
         truth, logits.argmax(axis=1), labels=range(4), average="macro", zero_division=0
     )

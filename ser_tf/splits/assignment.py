@@ -34,6 +34,7 @@ class _Plan(NamedTuple):
     test_speakers: Collection[str]
     validation_speakers: Collection[str]
     validation: bool
+    test: bool = True
 
 
 def leaky(kind: str) -> bool:
@@ -48,6 +49,7 @@ def assign(
     test_speakers: Collection[str] = (),
     validation_speakers: Collection[str] = (),
     validation: bool = True,
+    test: bool = True,
 ) -> "pd.DataFrame":
     """The rows with a column `part`: about 20 % test, 15 % validation, the others train.
 
@@ -64,6 +66,7 @@ def assign(
         test_speakers: exactly these test, in all corpora; none: they are chosen.
         validation_speakers: exactly these validate; none: they are chosen from the others.
         validation: False for no validation part.
+        test: False for no test part.
 
     Returns:
         The rows in the order given, with a new `RangeIndex`.
@@ -72,7 +75,7 @@ def assign(
         InputError: if a kind or speaker is unknown, a speaker is listed twice, a part would be
             empty or only one emotion would be trained.
     """
-    plan = _Plan(kind, seed, test_speakers, validation_speakers, validation)
+    plan = _Plan(kind, seed, test_speakers, validation_speakers, validation, test)
     table = _prepare(rows, plan)
     return _complete(table, _test(table, plan), plan)
 
@@ -130,6 +133,8 @@ def _check_plan(plan: _Plan, known: Sequence[str]) -> None:
         raise InputError(f"--split {plan.kind}: unknown; choose from {', '.join(KINDS)}.")
     if plan.validation_speakers and not plan.validation:
         raise InputError("--validation-speakers: this run has no validation part.")
+    if plan.test_speakers and not plan.test:
+        raise InputError("--test-speakers: this run has no test part.")
     lists = {
         "--test-speakers": plan.test_speakers,
         "--validation-speakers": plan.validation_speakers,
@@ -159,6 +164,8 @@ def _check_emotions(table: "pd.DataFrame") -> None:
 
 def _test(table: "pd.DataFrame", plan: _Plan) -> "pd.Series":
     """Which rows test: those listed, or chosen by the rules of the kind; boolean."""
+    if not plan.test:
+        return table.path.isna()  # none of them
     if plan.test_speakers:
         return table.speaker.isin(list(plan.test_speakers))
     if plan.kind == "speakers":
@@ -209,8 +216,9 @@ def _without_twins(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _check_parts(table: "pd.DataFrame", plan: _Plan) -> None:
+    wanted = {"train": True, "validation": plan.validation, "test": plan.test}
     for part in ("test", "train", "validation"):
-        if not (table.part == part).any() and (plan.validation or part != "validation"):
+        if wanted[part] and not (table.part == part).any():
             raise InputError(
                 f"--split {plan.kind}: no clips are left for {part}; there are "
                 f"{table.path.nunique()} clips of {table.speaker.nunique()} speakers in all."

@@ -1,6 +1,7 @@
 """What differs from back end to back end of Keras: the chain of training batches, and devices."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ def refuse_what_needs_tensorflow(config: Config) -> None:
     """
     needs = {
         "--augment": bool(config.augment),
+        "--mixup": bool(config.mixup),
+        "--balance-corpora": config.balance_corpora,
         "--lmu keras_lmu": config.model_options.get("memory") == "keras_lmu",
     }
     for flag, needed in needs.items():
@@ -64,13 +67,21 @@ def training_batches(
 ) -> "tf.data.Dataset | keras.utils.PyDataset":
     """Shuffled batches of all `epochs`, functions of the seed and the epoch's number alone."""
     if not on_tensorflow():
-        pairs = (training.features, training.labels)
+        pairs = (training.features, training.targets)
         return ShuffledBatches(*pairs, config.batch_size, config.seed, epochs)
-    from ser_tf import pipeline
+    return _tensorflow_batches(config, training, front_end, epochs)
 
+
+def _tensorflow_batches(
+    config: Config, training: Data, front_end: keras.Layer, epochs: range
+) -> "tf.data.Dataset":
+    from ser_tf import pipeline
+    from ser_tf.layers.augment import mixup
+
+    entries = [AUGMENTATIONS[name] for name in config.augment]
     feature_entry = config.feature_entry
     layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
-    for entry in [AUGMENTATIONS[name] for name in config.augment]:
+    for entry in entries if training.copies is None else ():
         layers[entry.domain].append(entry.build(feature_entry.rate_hz))
     augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
     if layers["waveform"]:
@@ -80,13 +91,24 @@ def training_batches(
         )
     return pipeline.training_batches(
         training.features,
-        training.labels,
+        training.targets,
         batch_size=config.batch_size,
         seed=config.seed,
         epochs=epochs,
+        copies=training.copies,
+        shares=_corpus_shares(training) if config.balance_corpora else None,
         feature_layers=layers["features"],
         augmented_clip=augmented_clip,
+        mixture=functools.partial(mixup, share=config.mixup, mix=feature_entry.mix)
+        if config.mixup
+        else None,
     )
+
+
+def _corpus_shares(training: Data) -> np.ndarray:
+    """For each row the inverse of its corpus's number of rows."""
+    corpus = training.rows["corpus"]
+    return 1 / corpus.map(corpus.value_counts()).to_numpy(np.float32)
 
 
 class ShuffledBatches(keras.utils.PyDataset):
@@ -94,17 +116,17 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     Args:
         features: float32 `(rows, frames, channels)`.
-        labels: int `(rows,)`.
+        targets: float32 `(rows, classes)`.
         batch_size: rows a batch; an epoch's last is smaller.
         seed: of the order.
         epochs: the numbers of the epochs to come.
     """
 
     def __init__(
-        self, features: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, epochs: range
+        self, features: np.ndarray, targets: np.ndarray, batch_size: int, seed: int, epochs: range
     ) -> None:
         super().__init__()
-        self.features, self.labels = features, labels
+        self.features, self.targets = features, targets
         self.batch_size, self.seed, self.epochs = batch_size, seed, epochs
 
     def __len__(self) -> int:
@@ -112,13 +134,13 @@ class ShuffledBatches(keras.utils.PyDataset):
         return len(self.epochs) * self._steps
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Features `(batch, frames, channels)` and labels `(batch,)`."""
+        """Features `(batch, frames, channels)` and targets `(batch, classes)`."""
         epoch, step = divmod(number, self._steps)
         generator = np.random.default_rng((self.seed, self.epochs[epoch]))
-        order = generator.permutation(len(self.labels))
+        order = generator.permutation(len(self.targets))
         rows = order[step * self.batch_size :][: self.batch_size]
-        return self.features[rows], self.labels[rows]
+        return self.features[rows], self.targets[rows]
 
     @property
     def _steps(self) -> int:
-        return -(-len(self.labels) // self.batch_size)
+        return -(-len(self.targets) // self.batch_size)

@@ -28,8 +28,15 @@ class UAR(keras.metrics.Metric):
         self.confusion = self.add_variable((classes, classes), "zeros", name="confusion")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts a batch; `sample_weight` (a class's weight) changes no recall."""
-        truth = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), self.classes)
+        """Counts a batch; `sample_weight` (a class's weight) changes no recall.
+
+        Args:
+            y_true: each clip's probabilities of the classes, `(batch, classes)`; the likeliest is
+                the truth.
+            y_pred: logits, `(batch, classes)`.
+            sample_weight: passed over.
+        """
+        truth = keras.ops.one_hot(keras.ops.argmax(y_true, axis=-1), self.classes)
         predicted = keras.ops.one_hot(keras.ops.argmax(y_pred, axis=-1), self.classes)
         self.confusion.assign_add(keras.ops.matmul(keras.ops.transpose(truth), predicted))
 
@@ -48,10 +55,12 @@ class State:
     Attributes:
         history: a row an epoch, as in `history.csv`.
         best: the encoder's variables after the best epoch.
+        keep: which epoch is the best: the "best" by validation UAR, or the "last".
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best: list[np.ndarray] = field(default_factory=list)
+    keep: str = "best"
 
     @property
     def epochs(self) -> int:
@@ -62,10 +71,10 @@ class State:
     def best_epoch(self) -> int:
         """The number, from 1, of the (first) epoch of the best validation UAR.
 
-        Without validation clips, the last epoch.
+        Without validation clips, and where the last is to be kept, the last epoch.
         """
         scores = [row["val_uar"] for row in self.history if "val_uar" in row]
-        return int(np.argmax(scores)) + 1 if scores else self.epochs
+        return int(np.argmax(scores)) + 1 if scores and self.keep == "best" else self.epochs
 
     def exhausted(self, patience: int | None) -> bool:
         """Whether the last `patience` epochs brought no better validation UAR."""
@@ -104,6 +113,11 @@ class Journal(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the epoch's clock."""
         self.began_seconds = time.perf_counter()
+        self.judged: list[np.ndarray] = []
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Keeps what was validated: where weights are averaged, the average, still in place."""
+        self.judged = _values(self.model.variables)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Notes the epoch, keeps the checkpoint, and looks at the patience."""
@@ -112,7 +126,7 @@ class Journal(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, **values, **self.watch(), "seconds": seconds}
         self.state.history.append(row)
         if self.state.best_epoch == self.state.epochs:
-            self.state.best = _values(self.model.variables)
+            self.state.best = self.judged or _values(self.model.variables)
         save_checkpoint(self.folder, self.model, self.state)
         self._write_line(row)
         self.model.stop_training = self.state.exhausted(self.patience)
@@ -145,15 +159,20 @@ def save_checkpoint(folder: Path, model: keras.Model, state: State) -> None:
         np.savez(temporary, **arrays)
 
 
-def restore_checkpoint(folder: Path, model: keras.Model) -> State:
+def restore_checkpoint(folder: Path, model: keras.Model, keep: str = "best") -> State:
     """Sets the compiled `model` and its optimizer to the checkpoint; a fresh state without one.
+
+    Args:
+        folder: the model folder.
+        model: compiled, as the checkpoint's was.
+        keep: which epoch the run keeps, see `State`.
 
     Raises:
         InputError: if the checkpoint is broken or of another model or back end.
     """
     path = folder / artifacts.CHECKPOINT
     if not path.is_file():
-        return State()
+        return State(keep=keep)
     model.optimizer.build(model.trainable_variables)
     try:
         with np.load(path) as stored:
@@ -161,7 +180,7 @@ def restore_checkpoint(folder: Path, model: keras.Model) -> State:
             _assign(model.variables, stored, "model")
             _assign(model.optimizer.variables, stored, "optimizer")
             best = [stored[f"best_{number}"] for number in range(len(model.variables))]
-            return State(json.loads(str(stored["history"])), best)
+            return State(json.loads(str(stored["history"])), best, keep)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: no checkpoint of this model ({error}); --overwrite starts anew."

@@ -103,13 +103,13 @@ def _run_epochs(
     # A twin of the same weights: what is saved shall not carry optimizer and metrics along.
     trainer = keras.Model(encoder.inputs, encoder.outputs, name="trainer")
     trainer.compile(
-        keras.optimizers.Adam(_learning_rate(config, steps), epsilon=config.epsilon),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy", UAR(len(data.classes))],
+        _optimizer(config, steps),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.CategoricalAccuracy("accuracy"), UAR(len(data.classes))],
         # On CPUs TensorFlow's XLA is many times slower at layer normalisation and dropout.
         jit_compile=False if backends.on_tensorflow() else "auto",
     )
-    state = restore_checkpoint(folder, trainer)
+    state = restore_checkpoint(folder, trainer, config.keep)
     watch = functools.partial(_test_scores, trainer, data) if config.watch_test else dict
     if state.epochs:
         _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.epochs)
@@ -127,7 +127,10 @@ def _run_epochs(
                 validation_data=_arrays(data.of("validation")) if config.validation else None,
                 validation_batch_size=inference.BATCH,
                 class_weight=_class_weights(training) if config.class_weights else None,
-                callbacks=[Journal(folder, state, config.patience, watch), *_boards(folder)],
+                callbacks=[
+                    Journal(folder, state, config.patience, watch),
+                    *_more_callbacks(config, folder),
+                ],
             )
         except KeyboardInterrupt:
             _LOG.warning("Stopped after epoch %d of %d.", state.epochs, config.epochs)
@@ -137,21 +140,28 @@ def _run_epochs(
     return state
 
 
-def _boards(folder: Path) -> list[keras.callbacks.Callback]:
-    """TensorBoard, which TensorFlow writes to."""
+def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
+    rate: Any = config.learning_rate
+    if config.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, config.epochs * steps)
+    averaged = config.ema_momentum is not None
+    momentum = config.ema_momentum or 0.0
+    return keras.optimizers.Adam(
+        rate, epsilon=config.epsilon, use_ema=averaged, ema_momentum=momentum
+    )
+
+
+def _more_callbacks(config: Config, folder: Path) -> list[keras.callbacks.Callback]:
+    """What averages weights, if that is wanted, and TensorFlow's own board."""
+    averaging = [] if config.ema_momentum is None else [keras.callbacks.SwapEMAWeights()]
     if not backends.on_tensorflow():
-        return []
-    return [keras.callbacks.TensorBoard(folder / artifacts.TENSORBOARD, write_graph=False)]
-
-
-def _learning_rate(config: Config, steps: int) -> Any:
-    if config.schedule == "constant":
-        return config.learning_rate
-    return keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
+        return averaging
+    board = keras.callbacks.TensorBoard(folder / artifacts.TENSORBOARD, write_graph=False)
+    return [*averaging, board]
 
 
 def _arrays(data: Data) -> tuple[np.ndarray, np.ndarray]:
-    return data.features, data.labels
+    return data.features, data.targets
 
 
 def _test_scores(trainer: keras.Model, data: Data) -> dict[str, float]:
@@ -177,18 +187,15 @@ def _finish(
     """Calibrates, scores every part once and writes the folder; `metrics.json` comes last."""
     if config.validation:
         _calibrate(model, data.of("validation"))
-    tables = {
-        part: inference.predictions(model, data.of(part))
-        for part in splits.PARTS
-        if part != "validation" or config.validation
-    }
+    parts = [part for part in splits.PARTS if (data.rows["part"] == part).any()]
+    tables = {part: inference.predictions(model, data.of(part)) for part in parts}
     with files.replacing(folder / artifacts.MODEL) as temporary:
         model.save(temporary)
     with files.replacing(folder / artifacts.PREDICTIONS) as temporary:
-        tables["test"].drop(columns="sex").to_csv(temporary, index=False)
+        tables[parts[-1]].drop(columns="sex").to_csv(temporary, index=False)
     scores = {part: metrics.score(table, data.classes) for part, table in tables.items()}
     content = {**_header(config, model, data.classes), **scores}
-    _draw(folder, state, content)
+    _draw(folder, state, content, parts[-1])
     artifacts.save_metrics(folder, content)
     (folder / artifacts.CHECKPOINT).unlink(missing_ok=True)
     return content
@@ -233,9 +240,9 @@ def _versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def _draw(folder: Path, state: State, metrics: dict[str, Any]) -> None:
+def _draw(folder: Path, state: State, metrics: dict[str, Any], part: str) -> None:
     history = pd.DataFrame(state.history)
     plots.save(plots.learning_curves(history, state.best_epoch), folder / artifacts.CURVES)
-    test, classes = metrics["test"], metrics["classes"]
-    title = f"{report.title(metrics)}: test UAR {100 * test['uar']:.1f} %"
-    plots.save(plots.confusion(test["confusion"], classes, title), folder / artifacts.CONFUSION)
+    scores, classes = metrics[part], metrics["classes"]
+    title = f"{report.title(metrics)}: {part} UAR {100 * scores['uar']:.1f} %"
+    plots.save(plots.confusion(scores["confusion"], classes, title), folder / artifacts.CONFUSION)

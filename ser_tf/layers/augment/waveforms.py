@@ -165,11 +165,16 @@ def _power(waveform: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(waveform), axis=1, keepdims=True)
 
 
+def octaves_above(samples: tf.Tensor) -> tf.Tensor:
+    """The least power of 2, one or more, that reaches so many samples: a fast length of the FFT."""
+    octaves = tf.math.log(tf.cast(tf.maximum(samples, 2), tf.float64)) / math.log(2.0)
+    return tf.cast(tf.math.ceil(octaves), tf.int32)
+
+
 def _pink(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     batch, samples = shape[0], shape[1]
-    # Whole octaves, for a fast FFT; one at least, since the spectrum's first bin is left out.
-    octaves = tf.math.log(tf.cast(tf.maximum(samples, 2), tf.float64)) / math.log(2.0)
-    length = tf.bitwise.left_shift(1, tf.cast(tf.math.ceil(octaves), tf.int32))
+    # One octave at least, since the spectrum's first bin is left out.
+    length = tf.bitwise.left_shift(1, octaves_above(samples))
     spectrum = tf.signal.rfft(tf.random.stateless_normal((batch, length), seed))
     bins = tf.range(length // 2 + 1, dtype=tf.float32)
     slope = tf.where(bins > 0, tf.math.rsqrt(tf.maximum(bins, 1.0)), 0.0)

@@ -13,6 +13,7 @@ from ser_tf.layers.features.causal import (
     FillFrames,
     RelativeCepstrum,
     RelativeLevels,
+    mix_frames,
 )
 from ser_tf.layers.features.frames import MFCC, Deltas, LogMel
 from ser_tf.layers.features.framing import FitClip
@@ -29,6 +30,7 @@ __all__ = [
     "PublishedRow",
     "RelativeCepstrum",
     "RelativeLevels",
+    "mix_frames",
     "root_mean_square",
     "zero_crossing_rate",
 ]

@@ -18,6 +18,7 @@ ABSENT = -1e4
 """The logarithm of the weight of a frame that was never heard: the weight itself is 0.0. Rows of
 such frames fill up clips of a batch at the end."""
 
+_TINY = 1e-30
 _GATE_DB = 4.0
 """How gradually frames fall silent: their weight is 0.5 at the gate and 0.9 so much * 2.2 above."""
 
@@ -240,3 +241,29 @@ class FillFrames(Float32Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`(batch, frames, channels)`."""
         return (input_shape[0], self.frames, input_shape[2])
+
+
+def mix_frames(features: Any, others: Any, of_others: Any) -> Any:
+    """Clips mixed frame by frame with others; a frame that only one of the two has is that one's.
+
+    Args:
+        features: output of `FillFrames`, `(batch, frames, channels)`.
+        others: the same of the clips to mix in.
+        of_others: their share, from 0 to 1, `(batch, 1, 1)`.
+
+    Returns:
+        `(batch, frames, channels)`: the weighted mean of the channels, and the logarithm of the
+        mean weight.
+    """
+    shares = [1 - of_others, of_others]
+    clips = [features, others]
+    heard = [
+        share * ops.cast(clip[..., -1:] > ABSENT, clip.dtype)
+        for share, clip in zip(shares, clips, strict=True)
+    ]
+    total = heard[0] + heard[1]
+    mixed = heard[0] * features[..., :-1] + heard[1] * others[..., :-1]
+    mixed = ops.where(total > 0, mixed / ops.maximum(total, _TINY), 0.0)
+    weight = heard[0] * ops.exp(features[..., -1:]) + heard[1] * ops.exp(others[..., -1:])
+    counts = ops.where(total > 0, ops.log(ops.maximum(weight, _TINY)), ABSENT)
+    return ops.concatenate([mixed, counts], axis=-1)
