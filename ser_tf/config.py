@@ -66,6 +66,12 @@ class Config:
         type=cli.at_least(int, 1),
         metavar="N",
     )
+    sounds: int = _flag(
+        0,
+        "learn also so many synthetic sounds that are no speech, as of no emotion at all",
+        type=cli.at_least(int, 0),
+        metavar="N",
+    )
     mixup: float = _flag(
         0.0, "share of training clips that are mixed with another", type=cli.share, metavar="X"
     )
@@ -148,7 +154,7 @@ class Config:
             raise UsageError("--validation and --watch-test exclude each other.")
         if self.split != "speakers" and (self.test_speakers or self.validation_speakers):
             raise UsageError("--test-speakers and --validation-speakers need --split speakers.")
-        for name in ("augment", "mixup") if self.copies == "published" else ():
+        for name in ("augment", "mixup", "sounds") if self.copies == "published" else ():
             if getattr(self, name):
                 raise UsageError(f"--copies published and {flag(name)} exclude each other.")
         if self.ema_momentum is not None and not self.validation:

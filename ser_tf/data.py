@@ -3,11 +3,11 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ser_tf import cache, corpora, emotions, files, splits
+from ser_tf import cache, corpora, emotions, files, nonspeech, splits
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
 from ser_tf.errors import InputError
@@ -15,6 +15,33 @@ from ser_tf.errors import InputError
 if TYPE_CHECKING:
     import keras
     import pandas as pd
+
+
+class Lessons(NamedTuple):
+    """What a model learns from: rows of features and what to answer on them.
+
+    Attributes:
+        features: float32 `(rows, frames, channels)`.
+        targets: float32 `(rows, classes)`, each row's probabilities of the classes.
+        waveforms: for each row the path of its samples.
+        copies: float32 `(rows, copies, frames, channels)`, augmented; None without.
+        shares: float32 `(rows,)`, in proportion to the rows' chances where every corpus is to be
+            drawn as often as any other; a sound's is the mean row's.
+    """
+
+    features: np.ndarray
+    targets: np.ndarray
+    waveforms: list[str]
+    copies: np.ndarray | None
+    shares: np.ndarray
+
+
+class Sounds(NamedTuple):
+    """What is no speech: features, copies and paths as of `Lessons`."""
+
+    features: np.ndarray
+    copies: np.ndarray | None
+    waveforms: list[str]
 
 
 @dataclass(frozen=True)
@@ -27,12 +54,14 @@ class Data:
         features: float32 `(all rows, frames, channels)`.
         classes: the emotions to tell apart, in order.
         copies: float32 `(all rows, copies, frames, channels)`, augmented; None without.
+        sounds: what is no speech, to learn along with any rows; None without.
     """
 
     rows: "pd.DataFrame"
     features: np.ndarray
     classes: tuple[str, ...]
     copies: np.ndarray | None = None
+    sounds: Sounds | None = None
 
     def of(self, part: str) -> "Data":
         """One part of the split, with its features alone."""
@@ -57,6 +86,27 @@ class Data:
         """float32 `(rows, classes)`: 1 at each row's emotion, else 0."""
         return np.eye(len(self.classes), dtype=np.float32)[self.labels]
 
+    def lessons(self) -> Lessons:
+        """All rows, and after them the sounds that are no speech: there any class is as likely."""
+        corpus = self.rows["corpus"]
+        shares = 1 / corpus.map(corpus.value_counts()).to_numpy(np.float32)
+        waveforms = self.rows["waveform"].tolist()
+        lessons = Lessons(self.features, self.targets, waveforms, self.copies, shares)
+        return self._with_sounds(lessons, self.sounds) if self.sounds else lessons
+
+    def _with_sounds(self, lessons: Lessons, sounds: Sounds) -> Lessons:
+        count, classes = len(sounds.features), len(self.classes)
+        copies = lessons.copies
+        if copies is not None and sounds.copies is not None:
+            copies = np.concatenate([copies, sounds.copies])
+        return Lessons(
+            np.concatenate([lessons.features, sounds.features]),
+            np.concatenate([lessons.targets, np.full((count, classes), 1 / classes, np.float32)]),
+            lessons.waveforms + sounds.waveforms,
+            copies,
+            np.append(lessons.shares, np.full(count, np.mean(lessons.shares), np.float32)),
+        )
+
 
 def load(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Data:
     """All clips of the configuration's corpora, decoded and turned into features, not split.
@@ -74,7 +124,9 @@ def load(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Data:
         return _data(config, *_cached(config, cache_dir))
     clips, features = _computed(config, front_end, cache_dir)
     return replace(
-        _data(config, clips, features), copies=_augmented(config, clips, front_end, cache_dir)
+        _data(config, clips, features),
+        copies=_copies(clips, config, front_end, cache_dir),
+        sounds=_sounds(config, front_end, cache_dir),
     )
 
 
@@ -111,23 +163,8 @@ def _computed(
     entry = config.feature_entry
     clips = pipeline.decode(index, entry.rate_hz, cache_dir)
     features = pipeline.features(clips, entry, front_end, config.copies, cache_dir)
-    labels = clips.drop(columns="waveform").to_dict("list")
-    files.write_json(_clips_file(config, cache_dir), labels)
+    files.write_json(_clips_file(config, cache_dir), clips.to_dict("list"))
     return clips, features
-
-
-def _augmented(
-    config: Config, clips: "pd.DataFrame", front_end: "keras.Layer", cache_dir: Path
-) -> np.ndarray | None:
-    """The features of augmented copies, where the configuration wants them once and for all."""
-    from ser_tf import pipeline
-
-    if not config.augment_copies:
-        return None
-    augmentations = [AUGMENTATIONS[name] for name in config.augment]
-    return pipeline.augmented_copies(
-        clips, config.feature_entry, front_end, augmentations, config.augment_copies, cache_dir
-    )
 
 
 def _cached(config: Config, cache_dir: Path) -> tuple["pd.DataFrame", np.ndarray]:
@@ -153,6 +190,32 @@ def _clips_file(config: Config, cache_dir: Path) -> Path:
 
 def _features_file(clips: "pd.DataFrame", config: Config, cache_dir: Path) -> Path:
     return cache.features(clips["digest"], cache_dir, config.feature_entry, config.copies)
+
+
+def _copies(
+    clips: "pd.DataFrame", config: Config, front_end: "keras.Layer", cache_dir: Path
+) -> np.ndarray | None:
+    from ser_tf import pipeline
+
+    if not config.augment_copies:
+        return None
+    augmentations = [AUGMENTATIONS[name] for name in config.augment]
+    return pipeline.augmented_copies(
+        clips, config.feature_entry, front_end, augmentations, config.augment_copies, cache_dir
+    )
+
+
+def _sounds(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Sounds | None:
+    from ser_tf import pipeline
+
+    if not config.sounds:
+        return None
+    entry = config.feature_entry
+    made = nonspeech.sounds(config.sounds, entry.rate_hz)
+    clips = pipeline.keep(made, entry.rate_hz, cache_dir)
+    features = pipeline.features(clips, entry, front_end, "none", cache_dir)
+    copies = _copies(clips, config, front_end, cache_dir)
+    return Sounds(features, copies, clips["waveform"].tolist())
 
 
 def split(data: Data, config: Config) -> Data:

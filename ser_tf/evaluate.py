@@ -23,19 +23,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser("evaluate", "Score a trained model on its test clips or on whole corpora.")
     cli.add_model_dir(parser)
     cli.add_corpora(parser, "the model's own test clips")
+    parser.add_argument(
+        "--robustness",
+        action="store_true",
+        help="score the clips also louder, noisier, over the telephone and so on",
+    )
     parser.add_argument("--json", action="store_true", help="print all scores as JSON")
     arguments = parser.parse_args(argv)
     artifacts.load_config(arguments.model_dir)  # a wrong folder is named at once
 
     cli.import_tensorflow()
-    from ser_tf import inference, metrics, report
+    from ser_tf import inference, metrics, report, robustness
 
     artifact = artifacts.load(arguments.model_dir)
     data = _clips(artifact, arguments)
-    scores = metrics.score(inference.predictions(artifact.model, data), artifact.classes)
-    sys.stdout.write(
-        json.dumps(scores, indent=2) + "\n" if arguments.json else report.of_scores(scores)
-    )
+    if arguments.robustness:
+        scores, shown = robustness.measure(artifact, data), report.of_robustness
+    else:
+        answers = inference.predictions(artifact.model, data)
+        scores, shown = metrics.score(answers, artifact.classes), report.of_scores
+    sys.stdout.write(json.dumps(scores, indent=2) + "\n" if arguments.json else shown(scores))
     return 0
 
 

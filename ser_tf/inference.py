@@ -1,5 +1,6 @@
 """Answers: on rows of a corpus for scoring, and on recordings for a person."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,11 +32,18 @@ def predictions(model: "keras.Model", data: "Data") -> pd.DataFrame:
     """
     calibration = model.get_layer("calibration")
     probabilities = np.asarray(calibration(logits(model.get_layer("encoder"), data.features)))
-    table = data.rows[_COLUMNS].reset_index(drop=True)
-    table["predicted"] = [data.classes[best] for best in probabilities.argmax(axis=1)]
-    table["unsure"] = probabilities.max(axis=1) < calibration.unsure_below
-    table[[f"p_{emotion}" for emotion in data.classes]] = probabilities
-    return table
+    return table(data.rows, probabilities, data.classes, calibration.unsure_below)
+
+
+def table(
+    rows: pd.DataFrame, probabilities: np.ndarray, classes: Sequence[str], unsure_below: float
+) -> pd.DataFrame:
+    """The answers on `rows`, as of `predictions`, from probabilities `(rows, classes)`."""
+    answers = rows[_COLUMNS].reset_index(drop=True)
+    answers["predicted"] = [classes[best] for best in probabilities.argmax(axis=1)]
+    answers["unsure"] = probabilities.max(axis=1) < unsure_below
+    answers[[f"p_{emotion}" for emotion in classes]] = probabilities
+    return answers
 
 
 def answer(artifact: "Artifact", probabilities: np.ndarray) -> Answer:

@@ -8,6 +8,7 @@ Entries of the cache are renamed into place when whole: they cannot be half-writ
 """
 
 import dataclasses
+import hashlib
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -80,6 +81,22 @@ def decode(index: "pd.DataFrame", rate_hz: int, cache_dir: Path) -> "pd.DataFram
         .reset_index(drop=True)
         .assign(digest=[digest for digest, _ in pairs], waveform=[path for _, path in pairs])
     )
+
+
+def keep(waveforms: Sequence[np.ndarray], rate_hz: int, cache_dir: Path) -> "pd.DataFrame":
+    """A table as of `decode`, its columns `digest` and `waveform`, of waveforms at `rate_hz`."""
+    import pandas as pd
+
+    rows = []
+    for samples in waveforms:
+        content = samples.astype("<f4").tobytes()
+        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+        target = cache.waveform(digest, rate_hz, cache_dir)
+        if not target.is_file():
+            with files.replacing(target) as temporary:
+                temporary.write_bytes(content)
+        rows.append((digest, str(target)))
+    return pd.DataFrame(rows, columns=["digest", "waveform"])
 
 
 def features(

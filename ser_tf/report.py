@@ -43,6 +43,19 @@ def of_scores(scores: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def of_robustness(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line a condition, with the change of its UAR from that of the first."""
+    clean, *_ = scores.values()
+    lines = [f"{'condition':<26}{'accuracy':>10}{'UAR':>8}{'change':>9}"]
+    for name, values in scores.items():
+        change = 100 * (values["uar"] - clean["uar"])
+        lines.append(
+            f"{name:<26}{_percent(values['accuracy']):>10}{_percent(values['uar']):>8}"
+            f"{change:>+9.1f}"
+        )
+    return "\n".join([*lines, f"{clean['n_clips']} clips of {clean['n_speakers']} speakers", ""])
+
+
 def _rows(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = [f"{'':<12}{'clips':>8}{'speakers':>10}{'accuracy':>10}{'UAR':>8}   95 % interval"]
     for part, scores in parts.items():

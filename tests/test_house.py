@@ -12,14 +12,14 @@ import ser_tf
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
     ("errors", "emotions", "files", "cache", "progress", "answers"),
-    ("audio", "metrics", "layers"),
+    ("audio", "metrics", "nonspeech", "layers"),
     ("features", "augment", "models", "demo"),
     ("corpora", "splits"),
     ("cli", "remote"),
     ("config", "pipeline"),
     ("artifacts", "data", "plots", "report", "serving"),
     ("inference", "results"),
-    ("training", "streaming"),
+    ("training", "streaming", "robustness"),
     ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client", "compare"),
 )
 HEAVY = ("tensorflow", "keras", "keras_lmu", "librosa", "sklearn", "pandas", "kagglehub", "grpc")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
-from ser_tf.data import Data
+from ser_tf.data import Lessons
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def refuse_what_needs_tensorflow(config: Config) -> None:
         "--augment": bool(config.augment),
         "--mixup": bool(config.mixup),
         "--balance-corpora": config.balance_corpora,
+        "--sounds": bool(config.sounds),
         "--lmu keras_lmu": config.model_options.get("memory") == "keras_lmu",
     }
     for flag, needed in needs.items():
@@ -63,17 +64,17 @@ def strategy() -> "tf.distribute.Strategy":
 
 
 def training_batches(
-    config: Config, training: Data, front_end: keras.Layer, epochs: range
+    config: Config, lessons: Lessons, front_end: keras.Layer, epochs: range
 ) -> "tf.data.Dataset | keras.utils.PyDataset":
     """Shuffled batches of all `epochs`, functions of the seed and the epoch's number alone."""
     if not on_tensorflow():
-        pairs = (training.features, training.targets)
+        pairs = (lessons.features, lessons.targets)
         return ShuffledBatches(*pairs, config.batch_size, config.seed, epochs)
-    return _tensorflow_batches(config, training, front_end, epochs)
+    return _tensorflow_batches(config, lessons, front_end, epochs)
 
 
 def _tensorflow_batches(
-    config: Config, training: Data, front_end: keras.Layer, epochs: range
+    config: Config, lessons: Lessons, front_end: keras.Layer, epochs: range
 ) -> "tf.data.Dataset":
     from ser_tf import pipeline
     from ser_tf.layers.augment import mixup
@@ -81,34 +82,27 @@ def _tensorflow_batches(
     entries = [AUGMENTATIONS[name] for name in config.augment]
     feature_entry = config.feature_entry
     layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
-    for entry in entries if training.copies is None else ():
+    for entry in entries if lessons.copies is None else ():
         layers[entry.domain].append(entry.build(feature_entry.rate_hz))
     augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
     if layers["waveform"]:
-        waveforms = training.rows["waveform"].tolist()
         augmented_clip = pipeline.augmented_clips(
-            waveforms, layers["waveform"], feature_entry, front_end
+            lessons.waveforms, layers["waveform"], feature_entry, front_end
         )
     return pipeline.training_batches(
-        training.features,
-        training.targets,
+        lessons.features,
+        lessons.targets,
         batch_size=config.batch_size,
         seed=config.seed,
         epochs=epochs,
-        copies=training.copies,
-        shares=_corpus_shares(training) if config.balance_corpora else None,
+        copies=lessons.copies,
+        shares=lessons.shares if config.balance_corpora else None,
         feature_layers=layers["features"],
         augmented_clip=augmented_clip,
         mixture=functools.partial(mixup, share=config.mixup, mix=feature_entry.mix)
         if config.mixup
         else None,
     )
-
-
-def _corpus_shares(training: Data) -> np.ndarray:
-    """For each row the inverse of its corpus's number of rows."""
-    corpus = training.rows["corpus"]
-    return 1 / corpus.map(corpus.value_counts()).to_numpy(np.float32)
 
 
 class ShuffledBatches(keras.utils.PyDataset):

@@ -99,7 +99,8 @@ def _run_epochs(
 ) -> State:
     """Trains the encoder through the epochs that are left; leaves it as after the best one."""
     training = data.of("train")
-    steps = -(-len(training.rows) // config.batch_size)
+    lessons = training.lessons()
+    steps = -(-len(lessons.targets) // config.batch_size)
     # A twin of the same weights: what is saved shall not carry optimizer and metrics along.
     trainer = keras.Model(encoder.inputs, encoder.outputs, name="trainer")
     trainer.compile(
@@ -117,7 +118,7 @@ def _run_epochs(
         try:
             trainer.fit(
                 backends.training_batches(
-                    config, training, front_end, range(state.epochs, config.epochs)
+                    config, lessons, front_end, range(state.epochs, config.epochs)
                 ),
                 steps_per_epoch=steps,
                 initial_epoch=state.epochs,
