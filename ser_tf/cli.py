@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ser_tf import shipped
 from ser_tf.corpora import CORPORA, default_cache_dir
 from ser_tf.errors import InputError
 
@@ -79,9 +80,15 @@ def add_cache_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_dir(parser: argparse.ArgumentParser) -> None:
-    """Adds `--model-dir`, required as long as no model ships with the package."""
+    """Adds `--model-dir`, by default the model that comes with the package."""
+    default = shipped.model_dir()
     parser.add_argument(
-        "--model-dir", type=Path, metavar="DIR", required=True, help="model folder made by fit"
+        "--model-dir",
+        type=Path,
+        metavar="DIR",
+        default=default,
+        required=default is None,
+        help="model folder made by fit (default: the shipped one, %(default)s)",
     )
 
 

@@ -19,7 +19,10 @@ def of_run(metrics: Mapping[str, Any], folder: Path) -> str:
     """A finished run: what was trained, a line for each part of the split, where it lies."""
     folds = f", mean of {metrics['folds']} folds" if "folds" in metrics else ""
     lines = [f"{title(metrics)}{folds}; {metrics['parameters']:,} parameters"]
-    lines += _rows({part: metrics[part] for part in PARTS if part in metrics})
+    parts = [part for part in PARTS if part in metrics]
+    lines += _rows({part: metrics[part] for part in parts})
+    if len(metrics[parts[-1]]["per_corpus"]) > 1:
+        lines += ["", f"{parts[-1]}:", *_corpora(metrics[parts[-1]])]
     if metrics["leaky"]:
         lines.append("LEAKY: training and test share clips and speakers; no honest figure.")
     return "\n".join([*lines, f"Saved in {folder}", ""])
@@ -28,13 +31,12 @@ def of_run(metrics: Mapping[str, Any], folder: Path) -> str:
 def of_scores(scores: Mapping[str, Any]) -> str:
     """One set of scored clips: its line, a line for each corpus and each class."""
     lines = _rows({"all": scores})
-    lines += ["", f"{'corpus':<26}{'clips':>8}{'accuracy':>10}{'UAR':>8}"]
-    for name, corpus in scores["per_corpus"].items():
-        lines.append(
-            f"{CORPORA[name].title:<26}{corpus['n_clips']:>8}{_percent(corpus['accuracy']):>10}"
-            f"{_percent(corpus['uar']):>8}"
-        )
-    lines += ["", f"{'emotion':<26}{'clips':>8}{'recall':>10}{'precision':>11}"]
+    lines += [
+        "",
+        *_corpora(scores),
+        "",
+        f"{'emotion':<26}{'clips':>8}{'recall':>10}{'precision':>11}",
+    ]
     for emotion, values in scores["per_class"].items():
         lines.append(
             f"{emotion:<26}{values['n_clips']:>8}{_percent(values['recall']):>10}"
@@ -54,6 +56,14 @@ def of_robustness(scores: Mapping[str, Mapping[str, Any]]) -> str:
             f"{change:>+9.1f}"
         )
     return "\n".join([*lines, f"{clean['n_clips']} clips of {clean['n_speakers']} speakers", ""])
+
+
+def _corpora(scores: Mapping[str, Any]) -> list[str]:
+    return [f"{'corpus':<26}{'clips':>8}{'accuracy':>10}{'UAR':>8}"] + [
+        f"{CORPORA[name].title:<26}{corpus['n_clips']:>8}{_percent(corpus['accuracy']):>10}"
+        f"{_percent(corpus['uar']):>8}"
+        for name, corpus in scores["per_corpus"].items()
+    ]
 
 
 def _rows(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -11,7 +11,7 @@ import ser_tf
 
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
-    ("errors", "emotions", "files", "cache", "progress", "answers"),
+    ("errors", "emotions", "files", "cache", "progress", "answers", "shipped"),
     ("audio", "metrics", "nonspeech", "layers"),
     ("features", "augment", "models", "demo"),
     ("corpora", "splits"),

@@ -417,6 +417,21 @@ def test_the_ravdess_protocol_is_the_published_one_and_tests_every_actor_once():
     assert sorted(actor for test, _ in folds for actor in test) == list(range(1, 25))
 
 
+def test_speakers_of_other_corpora_are_dealt_over_the_folds_of_a_protocol():
+    rows = pd.concat([make_rows("ravdess"), make_rows("cremad")], ignore_index=True)
+    others = sorted(rows.speaker[rows.corpus == "cremad"].unique())
+    tables = splits.follow(rows, "ravdess")
+    tested = [
+        sorted(speaker for speaker in speakers_of(table, "test") if speaker in others)
+        for table in tables
+    ]
+    assert sorted(speaker for fold in tested for speaker in fold) == others
+    assert max(map(len, tested)) - min(map(len, tested)) <= 1
+    for table, alone in zip(tables, splits.follow(make_rows("ravdess"), "ravdess"), strict=True):
+        assert speakers_of(table, "validation") == speakers_of(alone, "validation")
+        assert set(speakers_of(table, "test")) - set(others) == set(speakers_of(alone, "test"))
+
+
 def test_a_protocol_needs_its_speakers():
     message = r"--protocol ravdess: no clips of 1 of its 24 speakers, the first is ravdess-07;"
     with pytest.raises(InputError, match=message):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ser_tf.errors import InputError
+from ser_tf.splits import draws
 from ser_tf.splits.assignment import assign
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ actor is tested once."""
 def follow(rows: "pd.DataFrame", name: str) -> list["pd.DataFrame"]:
     """One table as from `assign` a fold of a protocol.
 
+    Where there are other corpora as well, their speakers are dealt over the folds by corpus and
+    sex: each tests in one of them and trains in the others.
+
     Args:
         rows: as for `assign`.
         name: a key of `PROTOCOLS`.
@@ -53,7 +57,15 @@ def follow(rows: "pd.DataFrame", name: str) -> list["pd.DataFrame"]:
             f"--protocol {name}: no clips of {len(missing)} of its {len(wanted)} speakers, the "
             f"first is {missing[0]}; it needs the whole corpus {missing[0].split('-')[0]}."
         )
+    others = rows[~rows.speaker.isin(list(wanted))]
+    strata = draws.by_stratum(others, others.speaker, draws.STRATA["speakers"], seed=0)
+    dealt = [speaker for stratum in strata for speaker in stratum]
+    folds = PROTOCOLS[name]
     return [
-        assign(rows, test_speakers=fold.test, validation_speakers=fold.validation)
-        for fold in PROTOCOLS[name]
+        assign(
+            rows,
+            test_speakers=(*fold.test, *dealt[number :: len(folds)]),
+            validation_speakers=fold.validation,
+        )
+        for number, fold in enumerate(folds)
     ]

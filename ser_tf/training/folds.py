@@ -63,8 +63,8 @@ def mean_of_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         results: the content of each fold's `metrics.json`.
 
     Returns:
-        The folds' common header, `folds`, and for each part the means, the numbers of clips and
-        speakers and the confusion over all folds, and `uar_per_fold`.
+        The folds' common header, `folds`, and for each part the means (of every corpus too), the
+        numbers of clips and speakers and the confusion over all folds, and `uar_per_fold`.
     """
     first = results[0]
     summary = {name: value for name, value in first.items() if name not in splits.PARTS}
@@ -74,7 +74,18 @@ def mean_of_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         summary[part] = {
             **{name: float(np.mean([score[name] for score in scores])) for name in _MEANS},
             **{name: sum(score[name] for score in scores) for name in _COUNTS},
+            "per_corpus": _per_corpus([score["per_corpus"] for score in scores]),
             "confusion": np.sum([score["confusion"] for score in scores], axis=0).tolist(),
             "uar_per_fold": [score["uar"] for score in scores],
         }
+    return summary
+
+
+def _per_corpus(scores: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Every corpus's mean rates over the folds that have clips of it, and its clips in all."""
+    summary = {}
+    for corpus in sorted({name for score in scores for name in score}):
+        own = [score[corpus] for score in scores if corpus in score]
+        rates = {name: float(np.mean([one[name] for one in own])) for name in ("accuracy", "uar")}
+        summary[corpus] = {**rates, "n_clips": sum(one["n_clips"] for one in own)}
     return summary

@@ -1,0 +1,97 @@
+"""The model that ships: small, found wherever the package is, unsure where it should be."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser_tf import artifacts, audio, nonspeech, predict, shipped
+from ser_tf.demo import synthesise
+from ser_tf.inference import Recogniser
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "saved_models" / shipped.NAME
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    return Recogniser(artifacts.load(FOLDER))
+
+
+def test_a_checkout_finds_the_model_beside_the_package():
+    assert shipped.model_dir() == FOLDER
+
+
+def test_the_folder_is_small_and_names_no_place_on_a_machine():
+    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 6e6
+    config, _ = artifacts.load_config(FOLDER)
+    assert config.data_dir is None
+    assert (FOLDER / "README.md").is_file()
+
+
+def test_predict_needs_no_training_and_no_flag(tmp_path, capsys):
+    path = tmp_path / "a.wav"
+    path.write_bytes(audio.to_wav(synthesise(1, "angry", 1, 1), 16_000))
+    assert predict.main([str(path), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_published_version_answers_as_the_model(recogniser):
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(FOLDER / "1")).signatures["serving_default"]
+    waveform = synthesise(2, "sad", 1, 1)
+    wav = audio.to_wav(waveform, recogniser.artifact.rate_hz)
+    probabilities = served(wav_bytes=tf.constant([wav]))["probabilities"]
+    expected = [*recogniser.answer(waveform).probabilities.values()]
+    np.testing.assert_allclose(probabilities[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("gain_db", [-30, 6])
+def test_gain_changes_no_probability(recogniser, gain_db):
+    waveform = 0.3 * synthesise(3, "happy", 1, 1)
+    answers = [
+        [*recogniser.answer(gain * waveform).probabilities.values()]
+        for gain in (np.float32(1), np.float32(10 ** (gain_db / 20)))
+    ]
+    np.testing.assert_allclose(*answers, atol=1e-3)  # the levels' floor of -100 dB
+
+
+@pytest.mark.parametrize("kind", nonspeech.KINDS)
+def test_what_is_no_speech_is_answered_unsure(recogniser, kind):
+    """Sounds of seeds that training has never heard."""
+    heard = [nonspeech.sound(kind, 3.0, 16_000, 10_000 + seed) for seed in range(20)]
+    unsure = [recogniser.answer(sound).unsure for sound in heard]
+    assert np.mean(unsure) >= 0.9
+
+
+def test_a_wheel_brings_the_model_along(tmp_path):
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    subprocess.run([*command, "--wheel-dir", tmp_path, ROOT], check=True)
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    for part in ("model.keras", "config.json", "README.md", "1/saved_model.pb"):
+        assert sum(name.endswith(f"share/ser_tf/{shipped.NAME}/{part}") for name in names) == 1
+    prefix = tmp_path / "prefix"
+    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--prefix", prefix]
+    subprocess.run([*install, wheel], check=True)
+    [packages] = prefix.rglob("site-packages")
+    found = subprocess.run(
+        [sys.executable, "-c", "from ser_tf import shipped; print(shipped.model_dir())"],
+        env={**os.environ, "PYTHONPATH": str(packages)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = Path(found.stdout.strip())
+    assert folder.is_relative_to(prefix)
+    assert (folder / "model.keras").read_bytes() == (FOLDER / "model.keras").read_bytes()
