@@ -138,7 +138,7 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> None:
     for number, (wanted, folder) in enumerate(jobs, start=1):
         if not artifacts.load_metrics(folder):
             data = data or _load(wanted, cache_dir)
-            _LOG.info("%d of %d: %s", number, len(jobs), folder)
+            _LOG.info("Training %d of %d in %s", number, len(jobs), folder)
             _train(wanted, folder, data)
         result = results.of_folder(folder)
         results.add(name, [result])
