@@ -92,6 +92,16 @@ def add_model_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_prepare(parser: argparse.ArgumentParser) -> None:
+    """Adds `--prepare`."""
+    parser.add_argument(
+        "--prepare",
+        action="store_true",
+        help="only leave in the cache what training on another back end of Keras needs "
+        "(KERAS_BACKEND), here or, with those files, on a machine without TensorFlow",
+    )
+
+
 def at_least(type_: type, low: float) -> Callable[[str], Any]:
     """The type of a flag whose value is a number of `type_` that is not below `low`."""
 
@@ -136,16 +146,40 @@ def option(text: str) -> tuple[str, Any]:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow without the notes that its C++ parts write to stderr meanwhile.
+    """Imports TensorFlow quietly; Keras, if imported later, runs on it whatever trained."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with _quiet_imports():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+
+
+def import_keras() -> None:
+    """Imports Keras and its back end quietly.
+
+    Raises:
+        InputError: if Keras cannot have the back end that KERAS_BACKEND names.
+    """
+    try:
+        with _quiet_imports():
+            import keras
+    except (ImportError, ValueError) as error:
+        name = os.environ.get("KERAS_BACKEND")
+        raise InputError(f"KERAS_BACKEND={name}: Keras cannot run on it ({error}).") from error
+    if keras.config.backend() == "tensorflow":
+        import_tensorflow()
+
+
+@contextmanager
+def _quiet_imports() -> Iterator[None]:
+    """Keeps back the notes that the C++ parts of TensorFlow and others write to stderr.
 
     They speak of CPU instructions and absent GPUs, obey no log level before the import is done,
     and would bury the lines that are meant for the user.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with silence():
-        import tensorflow as tf
-
-        tf.config.list_logical_devices()
+        yield
 
 
 @contextmanager
