@@ -118,10 +118,58 @@ def ece(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
     Returns:
         The mean distance, weighted by clips, of a bin's accuracy and its mean top probability.
     """
+    table = reliability(probabilities, labels, bins)
+    gaps = table.clips * (table.accuracy - table.probability).abs()
+    return float(gaps.sum() / table.clips.sum())
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> pd.DataFrame:
+    """How often answers of about the same probability are right.
+
+    Args:
+        probabilities: `(clips, classes)`, at least one clip.
+        labels: the true class numbers, `(clips,)`.
+        bins: how many bins of equal width the top probabilities fall into.
+
+    Returns:
+        A row a bin: its ends `low` and `high`, how many `clips` fall into it, their mean top
+        `probability` and their `accuracy` (NaN for both where there are none).
+    """
     top, right = _top(probabilities, labels)
-    bin_of = np.digitize(top, np.linspace(0, 1, bins + 1)[1:-1], right=True)
-    gaps = np.bincount(bin_of, weights=right - top, minlength=bins)
-    return float(np.abs(gaps).sum() / len(top))
+    edges = np.linspace(0, 1, bins + 1)
+    bin_of = np.digitize(top, edges[1:-1], right=True)
+    clips = np.bincount(bin_of, minlength=bins)
+    table = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "clips": clips})
+    for name, values in (("probability", top), ("accuracy", right)):
+        table[name] = np.bincount(bin_of, values, bins) / np.where(clips, clips, np.nan)
+    return table
+
+
+def coverage(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """How often a model is right that answers only where its top probability is high enough.
+
+    Known as the risk-coverage curve (El-Yaniv and Wiener 2010), here with accuracy for risk.
+
+    Args:
+        probabilities: `(clips, classes)`, at least one clip.
+        labels: the true class numbers, `(clips,)`.
+
+    Returns:
+        A row a `threshold`, from the highest top probability to the lowest: the share of clips
+        answered with at least that (`coverage`) and the share of these that is right (`accuracy`).
+    """
+    top, right = _top(probabilities, labels)
+    order = np.argsort(-top, kind="stable")
+    thresholds, kept = top[order], np.arange(1, len(top) + 1)
+    last = np.append(thresholds[1:] != thresholds[:-1], True)  # clips of equal top stay together
+    accuracy = np.cumsum(right[order]) / kept
+    return pd.DataFrame(
+        {
+            "threshold": thresholds[last],
+            "coverage": kept[last] / len(top),
+            "accuracy": accuracy[last],
+        }
+    )
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:

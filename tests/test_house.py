@@ -11,8 +11,8 @@ import ser_tf
 
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
-    ("errors", "emotions", "files", "cache", "progress", "answers", "shipped"),
-    ("audio", "metrics", "nonspeech", "layers"),
+    ("errors", "emotions", "files", "cache", "terminal", "answers", "shipped"),
+    ("audio", "metrics", "nonspeech", "layers", "progress"),
     ("features", "augment", "models", "demo"),
     ("corpora", "splits"),
     ("cli", "remote"),

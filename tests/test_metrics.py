@@ -243,6 +243,27 @@ def test_ece_is_zero_for_certain_and_right_and_one_for_certain_and_wrong():
     assert metrics.ece(certain, (np.arange(3) + 1) % 3) == 1.0
 
 
+def test_reliability_tells_of_each_bin_what_is_claimed_and_what_is_true():
+    probabilities = np.array([[0.70, 0.30], [0.75, 0.25], [0.80, 0.20]])
+    table = metrics.reliability(probabilities, np.array([1, 0, 0]), bins=4)
+    assert table.high.tolist() == [0.25, 0.5, 0.75, 1]
+    assert table.clips.tolist() == [0, 0, 2, 1]
+    np.testing.assert_allclose(table.probability, [np.nan, np.nan, 0.725, 0.8])
+    np.testing.assert_allclose(table.accuracy, [np.nan, np.nan, 0.5, 1])
+
+
+def test_coverage_equals_the_accuracy_above_each_threshold():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(3), size=200).round(2)  # many are equal
+    labels = random.integers(3, size=200)
+    top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    table = metrics.coverage(probabilities, labels)
+    assert table.threshold.tolist() == sorted(set(top), reverse=True)
+    for threshold, share, accuracy in table.itertuples(index=False):
+        assert share == (top >= threshold).mean()
+        assert accuracy == pytest.approx(right[top >= threshold].mean())
+
+
 def sampled(temperature, clips=4000, seed=0):
     """Logits and labels drawn from softmax(logits / temperature)."""
     random = np.random.default_rng(seed)

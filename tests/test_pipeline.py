@@ -8,6 +8,7 @@ import soundfile
 import tensorflow as tf
 
 from ser_tf import audio, benchmark, corpora, files, pipeline
+from ser_tf import data as datasets
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.errors import InputError
 from ser_tf.features import FEATURES
@@ -213,3 +214,19 @@ def test_replacing_leaves_the_old_file_where_writing_fails(tmp_path):
         files.write_json(path, {"new": float("nan")})
     assert path.read_text() == '{\n  "old": 1\n}\n'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_examples_are_the_clip_as_it_is_and_after_each_augmentation():
+    entry = FEATURES["mfcc"]
+    waveform = np.sin(np.arange(RATE_HZ) / 20).astype(np.float32) / 2
+    examples = datasets.examples(waveform, entry)
+    assert list(examples) == ["as it is", *AUGMENTATIONS]
+    original, frames = examples.pop("as it is")
+    np.testing.assert_array_equal(original, waveform)
+    front_end = entry.build()
+    for name, (sound, features) in examples.items():
+        changes_sound = AUGMENTATIONS[name].domain == "waveform"
+        assert np.array_equal(sound, waveform) != changes_sound
+        assert not np.array_equal(features, frames)
+        if changes_sound:
+            np.testing.assert_array_equal(features, front_end(sound[np.newaxis])[0])
