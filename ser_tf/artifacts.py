@@ -8,6 +8,7 @@ saved_models/NAME/model.keras      waveform -> probabilities, with normalisation
                   curves.png confusion.png speakers.png calibration.png
                   checkpoint.npz   while training: all that a resumed run needs
                   VERSION/         SavedModels for TF Serving
+                  litert/          flatbuffers for phones
 """
 
 import csv

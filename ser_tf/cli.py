@@ -92,6 +92,16 @@ def add_model_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_prepare(parser: argparse.ArgumentParser) -> None:
+    """Adds `--prepare`."""
+    parser.add_argument(
+        "--prepare",
+        action="store_true",
+        help="only leave in the cache what training on another back end of Keras needs "
+        "(KERAS_BACKEND), here or, with those files, on a machine without TensorFlow",
+    )
+
+
 def at_least(type_: type, low: float) -> Callable[[str], Any]:
     """The type of a flag whose value is a number of `type_` that is not below `low`."""
 
@@ -136,25 +146,59 @@ def option(text: str) -> tuple[str, Any]:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow without the notes that its C++ parts write to stderr meanwhile.
+    """Imports TensorFlow quietly; Keras, if imported later, runs on it whatever trained."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with _quiet_imports():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+        tf.get_logger().setLevel(logging.WARNING)  # in notebooks it would name each file it writes
+
+
+def import_keras() -> None:
+    """Imports Keras and its back end quietly.
+
+    Raises:
+        InputError: if Keras cannot have the back end that KERAS_BACKEND names.
+    """
+    try:
+        with _quiet_imports():
+            import keras
+    except (ImportError, ValueError) as error:
+        name = os.environ.get("KERAS_BACKEND")
+        raise InputError(f"KERAS_BACKEND={name}: Keras cannot run on it ({error}).") from error
+    if keras.config.backend() == "tensorflow":
+        import_tensorflow()
+
+
+@contextmanager
+def _quiet_imports() -> Iterator[None]:
+    """Keeps back the notes that the C++ parts of TensorFlow and others write to stderr.
 
     They speak of CPU instructions and absent GPUs, obey no log level before the import is done,
     and would bury the lines that are meant for the user.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with silence():
+        yield
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keeps stderr from everyone, C++ too, for calls that write there what is no use to the user.
+
+    What is logged meanwhile is lost; exceptions are not.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
-    silence = os.open(os.devnull, os.O_WRONLY)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(silence, 2)
-        import tensorflow as tf
-
-        tf.config.list_logical_devices()
-        tf.get_logger().setLevel(logging.WARNING)  # in notebooks it would name each file it writes
+        os.dup2(nowhere, 2)
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(silence)
+        os.close(nowhere)
 
 
 @contextmanager

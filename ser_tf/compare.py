@@ -15,6 +15,8 @@ from ser_tf.results import Result
 from ser_tf.splits import KINDS
 
 _LOG = logging.getLogger(__name__)
+_OWN = {"model", "model_options", "split", "seed", "folds", "protocol"}
+"""What the jobs of a comparison need not share."""
 
 
 class Job(NamedTuple):
@@ -36,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         jobs = _jobs(given)
     except config.UsageError as error:
         parser.error(str(error))
+    if given["prepare"]:
+        return _prepare(jobs[0].config, given["cache_dir"])
     _check_folders(jobs)
     output = jobs[0].folder.parent
     name = output.name.removeprefix("compare-")
@@ -70,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     cli.add_corpora(parser, "the four that kagglehub can download")
     config.add_flags(parser, without=("model", "split", "seed"))
+    cli.add_prepare(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -104,18 +109,27 @@ def _folder_name(wanted: Config) -> str:
     return f"{wanted.model}-{results.split_name(wanted).replace(' ', '-')}-{wanted.seed}"
 
 
+def _prepare(wanted: Config, cache_dir: Path) -> int:
+    cli.import_tensorflow()
+    from ser_tf import data
+
+    sys.stdout.write(data.prepare(wanted, cache_dir))
+    return 0
+
+
 def _check_folders(jobs: Sequence[Job]) -> None:
     """Refuses to mix runs of other flags into the comparison.
 
     Raises:
         InputError: naming the first flag that differs.
     """
-    for wanted, folder in jobs:
-        if (folder / artifacts.CONFIG).is_file():
-            stored, _ = artifacts.load_config(folder)
-            config.refuse_changes(
-                stored, wanted, vars(wanted), folder, "another --output starts anew."
-            )
+    wanted_in = {folder: wanted for wanted, folder in jobs}
+    for path in sorted(jobs[0].folder.parent.glob(f"*/{artifacts.CONFIG}")):
+        folder = path.parent
+        stored, _ = artifacts.load_config(folder)
+        wanted = wanted_in.get(folder, jobs[0].config)
+        names = vars(wanted).keys() - (() if folder in wanted_in else _OWN)
+        config.refuse_changes(stored, wanted, names, folder, "another --output starts anew.")
 
 
 def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> None:
@@ -124,6 +138,7 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> None:
     for number, (wanted, folder) in enumerate(jobs, start=1):
         if not artifacts.load_metrics(folder):
             data = data or _load(wanted, cache_dir)
+            _LOG.info("Training %d of %d in %s", number, len(jobs), folder)
             _train(wanted, folder, data)
         result = results.of_folder(folder)
         results.add(name, [result])
@@ -132,7 +147,7 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> None:
 
 
 def _load(wanted: Config, cache_dir: Path) -> Any:
-    cli.import_tensorflow()
+    cli.import_keras()
     from ser_tf import data
 
     return data.load(wanted, wanted.build_front_end(), cache_dir)

@@ -303,7 +303,13 @@ def from_flags(given: Mapping[str, Any]) -> Config:
         UsageError: if two flags exclude each other or an option is unknown.
     """
     values = {name: _plain(given[name]) for name in given_names(given)}
-    return Config(**{**PRESETS.get(values.get("preset", ""), {}), **values})
+    preset = PRESETS.get(values.get("preset", ""), {})
+    try:
+        return Config(**{**preset, **values})
+    except UsageError as error:
+        unasked = [flag(name) for name in preset.keys() - values if flag(name) in str(error)]
+        note = f" --preset {values['preset']} sets {' and '.join(unasked)}." if unasked else ""
+        raise UsageError(f"{error}{note}") from error
 
 
 def refuse_changes(

@@ -1,14 +1,16 @@
 """The data of a configuration: rows with their part of the split, and their features."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ser_tf import corpora, emotions, nonspeech, pipeline, splits
+from ser_tf import cache, corpora, emotions, files, nonspeech, splits
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
+from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
     import keras
@@ -109,24 +111,92 @@ class Data:
 def load(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Data:
     """All clips of the configuration's corpora, decoded and turned into features, not split.
 
+    TensorFlow computes them. On another back end of Keras they are what TensorFlow left in the
+    cache when it last read these corpora; the recordings need not be there.
+
     Raises:
-        InputError: if a corpus is missing or too many of its clips are broken.
+        InputError: if a corpus is missing or too many of its clips are broken; on another back
+            end, if the cache lacks them.
     """
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return _data(config, *_cached(config, cache_dir))
+    clips, features = _computed(config, front_end, cache_dir)
+    return replace(
+        _data(config, clips, features),
+        copies=_copies(clips, config, front_end, cache_dir),
+        sounds=_sounds(config, front_end, cache_dir),
+    )
+
+
+def prepare(config: Config, cache_dir: Path) -> str:
+    """Leaves in the cache what `load` needs on other back ends.
+
+    Returns:
+        For a person: how much there is, and the two files that another machine's cache must hold.
+
+    Raises:
+        InputError: as `load`.
+    """
+    clips, features = _computed(config, config.build_front_end(), cache_dir)
+    paths = (_clips_file(config, cache_dir), _features_file(clips, config, cache_dir))
+    counts = f"{len(clips)} clips, {len(features)} rows of features:"
+    return "\n".join([counts, *map(str, paths), ""])
+
+
+def _data(config: Config, clips: "pd.DataFrame", features: np.ndarray) -> Data:
+    copies = len(features) // len(clips)
+    rows = clips.loc[clips.index.repeat(copies)].reset_index(drop=True)
+    rows = rows.assign(copy=rows.index % copies, row=rows.index)
+    classes = emotions.EMOTIONS if config.all_classes else emotions.in_order(rows["emotion"])
+    return Data(rows, features, classes)
+
+
+def _computed(
+    config: Config, front_end: "keras.Layer", cache_dir: Path
+) -> tuple["pd.DataFrame", np.ndarray]:
+    """The table of clips and their features; leaves both in the cache."""
+    from ser_tf import pipeline
+
     index = corpora.load(config.corpora, config.data_dir and Path(config.data_dir), cache_dir)
     entry = config.feature_entry
     clips = pipeline.decode(index, entry.rate_hz, cache_dir)
     features = pipeline.features(clips, entry, front_end, config.copies, cache_dir)
-    copies = pipeline.COPIES[config.copies]
-    rows = clips.loc[clips.index.repeat(copies)].reset_index(drop=True)
-    rows = rows.assign(copy=rows.index % copies, row=rows.index)
-    classes = emotions.EMOTIONS if config.all_classes else emotions.in_order(rows["emotion"])
-    augmented = _copies(clips, config, front_end, cache_dir)
-    return Data(rows, features, classes, augmented, _sounds(config, front_end, cache_dir))
+    files.write_json(_clips_file(config, cache_dir), clips.to_dict("list"))
+    return clips, features
+
+
+def _cached(config: Config, cache_dir: Path) -> tuple["pd.DataFrame", np.ndarray]:
+    """What `_computed` left in the cache."""
+    import pandas as pd
+
+    path = _clips_file(config, cache_dir)
+    if path.is_file():
+        clips = pd.DataFrame(json.loads(path.read_text()))
+        features = _features_file(clips, config, cache_dir)
+        if features.is_file():
+            return clips, np.load(features).reshape(-1, *config.feature_entry.array_shape)
+    raise InputError(
+        f"{cache_dir}: holds no features for these flags, and only TensorFlow computes them; "
+        "the same command with --prepare does so, here or on the machine that has the recordings."
+    )
+
+
+def _clips_file(config: Config, cache_dir: Path) -> Path:
+    rate_hz = config.feature_entry.rate_hz
+    return cache.clips(config.corpora, config.data_dir, rate_hz, cache_dir)
+
+
+def _features_file(clips: "pd.DataFrame", config: Config, cache_dir: Path) -> Path:
+    return cache.features(clips["digest"], cache_dir, config.feature_entry, config.copies)
 
 
 def _copies(
     clips: "pd.DataFrame", config: Config, front_end: "keras.Layer", cache_dir: Path
 ) -> np.ndarray | None:
+    from ser_tf import pipeline
+
     if not config.augment_copies:
         return None
     augmentations = [AUGMENTATIONS[name] for name in config.augment]
@@ -136,6 +206,8 @@ def _copies(
 
 
 def _sounds(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Sounds | None:
+    from ser_tf import pipeline
+
     if not config.sounds:
         return None
     entry = config.feature_entry

@@ -1,35 +1,86 @@
-"""`python -m ser_tf.export`: publish a trained model for TensorFlow Serving."""
+"""`python -m ser_tf.export`: publish a trained model for TensorFlow Serving, or for phones."""
 
 import argparse
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ser_tf import artifacts, audio, cli
 
 if TYPE_CHECKING:
     import numpy as np
 
-TARGETS = ("saved_model",)
-
 REAL_CLIPS = 8
-"""Clips of the model's own test, at most, that a published version is compared on."""
+"""Clips of the model's own test, at most, that what is published is compared on."""
+
+
+class Target(NamedTuple):
+    """A format to write.
+
+    Attributes:
+        write: from the loaded model folder and the flags to what to print, line by line.
+        flags: those that mean something to no other target.
+    """
+
+    write: Callable[[artifacts.Artifact, argparse.Namespace], list[str]]
+    flags: tuple[str, ...] = ()
 
 
 @cli.command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Writes MODEL_DIR/VERSION and prints what it serves."""
-    flags = _parser().parse_args(argv)
+    """Writes the target's files into the model folder and says what they are."""
+    parser = _parser()
+    flags = parser.parse_args(argv)
+    _refuse_flags_of_other_targets(parser, flags)
     artifacts.load_config(flags.model_dir)  # a wrong folder is named at once
 
     cli.import_tensorflow()
+    lines = TARGETS[flags.target].write(artifacts.load(flags.model_dir), flags)
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser(
+        "export",
+        "Publish a trained model as MODEL_DIR/VERSION, for TF Serving, or as MODEL_DIR/litert, "
+        "for phones.",
+    )
+    cli.add_model_dir(parser)
+    parser.add_argument(
+        "--target",
+        choices=tuple(TARGETS),
+        default="saved_model",
+        help="format to write (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--version", type=int, metavar="N", help="version number; by default the next free one"
+    )
+    parser.add_argument(
+        "--serving-config",
+        action="store_true",
+        help="also write MODEL_DIR/serving: settings for TensorFlow Serving and how to start it",
+    )
+    return parser
+
+
+def _refuse_flags_of_other_targets(
+    parser: argparse.ArgumentParser, flags: argparse.Namespace
+) -> None:
+    for name, target in TARGETS.items():
+        for flag in target.flags if name != flags.target else ():
+            destination = flag.removeprefix("--").replace("-", "_")
+            if getattr(flags, destination) != parser.get_default(destination):
+                parser.error(f"{flag} is for --target {name}; received --target {flags.target}")
+
+
+def _saved_model(artifact: artifacts.Artifact, flags: argparse.Namespace) -> list[str]:
+    """Writes MODEL_DIR/VERSION; its signatures."""
     import tensorflow as tf
 
     from ser_tf import serving
-
-    artifact = artifacts.load(flags.model_dir)
 
     version = serving.publish(
         artifact.model,
@@ -44,23 +95,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines += [f"  {name}", *_named("in ", inputs), *_named("out", outputs)]
     if flags.serving_config:
         lines.append(str(serving.config.write(artifact.folder, tf.__version__)))
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+    return lines
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser("export", "Publish a trained model as MODEL_DIR/VERSION, for TF Serving.")
-    cli.add_model_dir(parser)
-    parser.add_argument(
-        "--version", type=int, metavar="N", help="version number; by default the next free one"
-    )
-    parser.add_argument("--target", choices=TARGETS, default=TARGETS[0], help="format to write")
-    parser.add_argument(
-        "--serving-config",
-        action="store_true",
-        help="also write MODEL_DIR/serving: settings for TensorFlow Serving and how to start it",
-    )
-    return parser
+def _litert(artifact: artifacts.Artifact, flags: argparse.Namespace) -> list[str]:
+    """Writes MODEL_DIR/litert; the size of each file and its difference from the Keras model."""
+    from ser_tf.serving import litert
+
+    clips = _real_clips(artifact)
+    with cli.silence():  # the converter speaks of its passes, and at length of what it cannot do
+        written = litert.convert(
+            artifact.model,
+            artifact.classes,
+            artifact.config.feature_entry,
+            artifact.folder,
+            clips,
+        )
+    rows = [
+        f"  {path.name:<18}{path.stat().st_size / 1e6:6.2f} MB  probabilities differ by at most "
+        f"{difference:.2g}"
+        for path, difference in written
+    ]
+    return [str(artifact.folder / litert.FOLDER), *rows, f"  {litert.DESCRIPTION}"]
 
 
 def _real_clips(artifact: artifacts.Artifact) -> list["np.ndarray"]:
@@ -84,6 +140,13 @@ def _sizes(version: Path) -> str:
     warm_up = sum(size for path, size in sizes.items() if "assets.extra" in path.parts)
     text = f"{sum(sizes.values()) - warm_up:.2f} MB"
     return f"{text}, and {warm_up:.2f} MB of warm-up requests" if warm_up else text
+
+
+TARGETS: dict[str, Target] = {
+    "saved_model": Target(_saved_model, flags=("--version", "--serving-config")),
+    "litert": Target(_litert),
+}
+"""The formats by the name that `--target` takes."""
 
 
 if __name__ == "__main__":

@@ -94,9 +94,11 @@ class Published(_OneLength):
         hop_samples: distance between two frames.
         n_mels: number of mel bands below the coefficients.
         n_mfcc: number of coefficients a frame.
+        kept: which part of a recording longer than `span_seconds` is heard as one clip.
     """
 
     normalised_axes = (1, 2)
+    kept: ClassVar[str] = "beginning"
 
     rate_hz: int = 22_050
     offset_seconds: float = 0.6
@@ -144,7 +146,10 @@ class LogMel(_Frames, _OneLength):
     Attributes:
         clip_seconds: shorter clips get zeros in front, of longer ones the middle is taken.
         deltas: how many derivatives in time are appended as channels.
+        kept: which part of a recording longer than `span_seconds` is heard as one clip.
     """
+
+    kept: ClassVar[str] = "middle"
 
     clip_seconds: float = 4.0
     deltas: int = 0
@@ -221,7 +226,10 @@ class Causal(_Frames):
         memory_seconds: age at which a frame counts 1/e of what it did in the level so far.
         range_db: levels further below the level so far are raised to it.
         gate_db: how far below the level so far a frame is silent, and counts for little.
+        kept: which part of a recording longer than `span_seconds` is heard as one clip.
     """
+
+    kept: ClassVar[str] = "end"
 
     least_frames: int = 4
     clip_seconds: float = 6.0

@@ -1,11 +1,14 @@
 """Files that are whole or absent: written beside their place and renamed into it."""
 
 import json
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_UNFINISHED = ".publishing-"
 
 
 @contextmanager
@@ -21,6 +24,24 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """As `replacing`, of a folder, which the caller makes.
+
+    What an interrupted run left beside `path` is removed: one parent folder takes one at a time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(leftover)
+    temporary = path.with_name(f"{_UNFINISHED}{path.name}")
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

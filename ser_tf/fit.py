@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         wanted, folder = _configuration(given)
     except config.UsageError as error:
         parser.error(str(error))
+    if given["prepare"]:
+        return _prepare(wanted, given["cache_dir"])
     metrics = _finished(folder, given) or _run(wanted, folder, given)
     sys.stdout.write(report.of_run(metrics, folder))
     return 0
@@ -36,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = cli.parser("fit", "Train a speech emotion model and score it on unseen speakers.")
     cli.add_corpora(parser, "the four that kagglehub can download")
     config.add_flags(parser)
+    cli.add_prepare(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -82,9 +85,17 @@ def _finished(folder: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Loads the data, then trains."""
+def _prepare(wanted: Config, cache_dir: Path) -> int:
     cli.import_tensorflow()
+    from ser_tf import data
+
+    sys.stdout.write(data.prepare(wanted, cache_dir))
+    return 0
+
+
+def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Loads the data, then trains, on the back end of Keras that is chosen."""
+    cli.import_keras()
     from ser_tf import data as datasets
     from ser_tf import training
 

@@ -4,14 +4,11 @@
           -> features: the model's own front end in `Dataset.map`, cached as one array
           -> training_batches: shuffle, augment, (front end), batch, prefetch
 
-Cache entries are named by a digest of the content, the parameters and the code they depend on, and
-are renamed into place when whole: they can be neither stale nor half-written.
+Entries of the cache are renamed into place when whole: they cannot be half-written.
 """
 
 import dataclasses
-import functools
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -22,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from ser_tf import audio, files, progress
+from ser_tf import audio, cache, files, progress
 from ser_tf.errors import InputError
 from ser_tf.layers.augment import published_copies
 
@@ -32,16 +29,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _CORES = os.cpu_count() or 1
-
-# The code on which waveforms and features in the cache depend.
-_DECODER = ("audio.py",)
-_FEATURES = (
-    *_DECODER,
-    "layers/features",
-    "layers/augment",
-    "layers/resample.py",
-    "layers/streams.py",
-)
 
 MAX_CORRUPT_SHARE = 0.05
 """A larger share of undecodable clips is an error: the data are not what they should be."""
@@ -104,7 +91,7 @@ def keep(waveforms: Sequence[np.ndarray], rate_hz: int, cache_dir: Path) -> "pd.
     for samples in waveforms:
         content = samples.astype("<f4").tobytes()
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-        target = _waveform_path(digest, rate_hz, cache_dir)
+        target = cache.waveform(digest, rate_hz, cache_dir)
         if not target.is_file():
             with files.replacing(target) as temporary:
                 temporary.write_bytes(content)
@@ -127,12 +114,12 @@ def features(
     Returns:
         float32 `(clips * copies, frames, channels)`, the copies of a clip side by side.
     """
-    key = _key(_FEATURES, repr(entry), copies, *clips["digest"])
+    path = cache.features(clips["digest"], cache_dir, entry, copies)
     features_of = (
         _published_copies_of(entry) if copies == "published" else _clip_of(entry, front_end)
     )
     shape = (COPIES[copies], *entry.array_shape)
-    rows = _cached(key, lambda: _extract(clips, features_of, shape, "features"), cache_dir)
+    rows = _cached(path, lambda: _extract(clips, features_of, shape, "features"))
     return rows.reshape(-1, *entry.array_shape)
 
 
@@ -158,7 +145,7 @@ def augmented_copies(
     Returns:
         float32 `(clips, copies, frames, channels)`.
     """
-    key = _key(_FEATURES, repr(entry), repr(augmentations), copies, *clips["digest"])
+    path = cache.features(clips["digest"], cache_dir, entry, augmentations, copies)
     layers = [augmentation.build(entry.rate_hz) for augmentation in augmentations]
 
     def copies_of(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -170,7 +157,7 @@ def augmented_copies(
         return tf.map_fn(copy, tf.range(copies), fn_output_signature=tf.float32)
 
     shape = (copies, *entry.array_shape)
-    return _cached(key, lambda: _extract(clips, copies_of, shape, "augmented copies"), cache_dir)
+    return _cached(path, lambda: _extract(clips, copies_of, shape, "augmented copies"))
 
 
 def training_batches(
@@ -290,9 +277,8 @@ def _fold(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
     return folded
 
 
-def _cached(key: str, make: Callable[[], np.ndarray], cache_dir: Path) -> np.ndarray:
-    """The array that is kept under `key`; made first where there is none."""
-    path = cache_dir / "features" / f"{key}.npy"
+def _cached(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """The array that is kept at `path`; made first where there is none."""
     if not path.is_file():
         array = make()
         with files.replacing(path) as temporary:
@@ -342,30 +328,9 @@ def _read(path: tf.Tensor) -> tf.Tensor:
 
 
 def _waveform(path: Path, digest: str, rate_hz: int, cache_dir: Path) -> Path:
-    target = _waveform_path(digest, rate_hz, cache_dir)
+    target = cache.waveform(digest, rate_hz, cache_dir)
     if not target.is_file():
         samples = audio.load(path, rate_hz)
         with files.replacing(target) as temporary:
             samples.astype("<f4").tofile(temporary)
     return target
-
-
-def _waveform_path(digest: str, rate_hz: int, cache_dir: Path) -> Path:
-    key = _key(_DECODER, digest, rate_hz)
-    return cache_dir / "waveforms" / key[:2] / f"{key}.f32"
-
-
-def _key(sources: tuple[str, ...], *parts: Any) -> str:
-    return hashlib.blake2b(
-        json.dumps([_digest_of(sources), *parts]).encode(), digest_size=16
-    ).hexdigest()
-
-
-@functools.cache
-def _digest_of(sources: tuple[str, ...]) -> str:
-    """A digest of the code in files and folders of this package."""
-    digest = hashlib.blake2b(digest_size=16)
-    for place in (Path(__file__).parent / source for source in sources):
-        for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
-            digest.update(path.read_bytes())
-    return digest.hexdigest()

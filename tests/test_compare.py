@@ -117,14 +117,16 @@ def test_a_job_is_the_run_of_fit_with_its_flags(finished, small_dir, cache_dir, 
 
 
 def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, capsys):
+    begin = Journal.on_epoch_begin
+
     def interrupt(self, epoch, logs=None):
         if "speakers" in self.folder.name and self.state.epochs == 1:
             raise KeyboardInterrupt
+        begin(self, epoch, logs)
 
     flags = (*QUICK, "2", "--splits", "rows", "speakers")
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "on_epoch_begin", interrupt)
-        patch.setattr(Journal, "began_seconds", 0.0, raising=False)
         assert run(*flags) == 130
     assert len(results.load(NAME)) == 1
     assert "The same command goes on" in capsys.readouterr().err
@@ -143,9 +145,10 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, c
         np.testing.assert_array_equal(one, same)
 
 
-def test_runs_of_other_flags_are_not_mixed_in(finished, run, capsys):
+@pytest.mark.parametrize("split", ["rows", "clips"], ids=["a job again", "another job"])
+def test_runs_of_other_flags_are_not_mixed_in(split, finished, run, capsys):
     shutil.copytree(finished / "saved_models", "saved_models")
-    assert run(*QUICK, "3", "--splits", "rows") == 1
+    assert run(*QUICK, "3", "--splits", split) == 1
     assert "--epochs: the run in" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ import ser_tf
 
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
-    ("errors", "emotions", "files", "terminal", "answers", "shipped"),
+    ("errors", "emotions", "files", "cache", "terminal", "answers", "shipped"),
     ("audio", "metrics", "nonspeech", "layers", "progress"),
     ("features", "augment", "models", "demo"),
     ("corpora", "splits"),
@@ -111,6 +111,7 @@ def test_help_answers_without_anything_heavy(command: str):
         (["--feature-options", "n_mels=x"], "n_mels"),
         (["--resume", "--overwrite"], "not allowed with"),
         (["--preset", "best"], "'published'"),
+        (["--preset", "published", "--validation"], "--preset published sets --watch-test."),
     ],
 )
 def test_wrong_flags_of_fit_exit_with_2_and_name_what_is_right(arguments, named, capsys):

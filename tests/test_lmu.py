@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import cont2discrete
 
-from ser_tf.layers.lmu import LMU, constants, convolution, delay, from_keras_lmu, to_keras_lmu
+from ser_tf.layers.lmu import (
+    LMU,
+    constants,
+    convolution,
+    delay,
+    from_keras_lmu,
+    memory,
+    to_keras_lmu,
+)
 
 pytestmark = [
     # Keras 3 converts its variables to arrays without NumPy 2's `copy` argument.
@@ -262,6 +270,19 @@ def test_a_convolution_in_blocks_of_any_size_is_the_convolution(block: int) -> N
     np.testing.assert_allclose(convolution.convolve(u, parts), expected, atol=FLOAT32)
     if lags == 1:
         np.testing.assert_allclose(convolution.convolve_by_fft(u, parts), expected, atol=FLOAT32)
+
+
+def test_a_clip_alone_takes_no_kernel_and_is_answered_as_among_many(monkeypatch) -> None:
+    layer = lmu(16, 16, 25.0, **HIDDEN | {"units": 64}, return_sequences=True)
+    kernels = []
+    form = memory._form
+    monkeypatch.setattr(memory, "_form", lambda *args: kernels.append(args) or form(*args))
+    x = clips(101)
+    alone = array(layer(x[:1]))
+    assert not kernels
+    many = tf.function(layer, input_signature=[tf.TensorSpec([None, *x.shape[1:]])])
+    np.testing.assert_allclose(alone, array(many(x))[:1], atol=FLOAT32)
+    assert len(kernels) == 1
 
 
 # Lengths, masks, batches

@@ -193,6 +193,8 @@ def test_a_comparison_shows_means_and_deviations_and_hatches_what_leaks():
     (low, high), *_ = axes.collections[0].get_segments()
     assert (high - low)[1] / 2 == pytest.approx(np.std([0.9, 0.8], ddof=1))
     assert axes.lines[-1].get_ydata()[0] == 1 / 8
+    # Room for the bar that the second model lacks.
+    assert axes.get_xlim() == (-0.5, 1.5)
 
 
 def test_curves_of_splits_show_training_and_held_out_clips():

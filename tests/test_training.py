@@ -200,9 +200,9 @@ import tensorflow as tf
 [cpu] = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from ser_tf import fit
-from ser_tf.training import run
+from ser_tf.training import backends
 
-run._strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+backends.strategy = lambda: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 sys.exit(fit.main(sys.argv[1:]))
 """
 

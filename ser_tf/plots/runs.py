@@ -86,6 +86,8 @@ def comparison(table: pd.DataFrame) -> Figure:
     chance = 1 / table.classes.iloc[0]
     axes.axhline(chance, color="0.4", ls=":", label=f"chance ({100 * chance:.1f} %)")
     axes.set_xticks(range(len(means)), means.index)
+    # Also where a model lacks a split, and so a bar.
+    axes.set_xlim(-0.5, len(means) - 0.5)
     axes.set(ylabel="accuracy on held-out clips", ylim=(0, 1.05))
     style.percent(axes)
     figure.legend(loc="outside lower center", ncols=4)

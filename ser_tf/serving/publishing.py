@@ -1,6 +1,5 @@
 """Publishing: a trained model as a SavedModel that answers WAV files without Python."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from ser_tf import files
 from ser_tf.errors import InputError
 from ser_tf.serving import config, warmup
 from ser_tf.serving.signatures import Signatures
@@ -17,8 +17,6 @@ from ser_tf.serving.signatures import Signatures
 TOLERANCE = 1e-5
 """How far a published output may be from the Keras model's, as a share of the greatest there is
 and never less than that of 1: float32 sums in another order."""
-
-_TEMPORARY = ".publishing-"
 
 
 def publish(
@@ -72,17 +70,11 @@ def publish(
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / str(_free_version(folder, version))
-    for leftover in folder.glob(f"{_TEMPORARY}*"):
-        shutil.rmtree(leftover)
-    temporary = folder / f"{_TEMPORARY}{target.name}"
-    try:
+    with files.replacing_folder(target) as temporary:
         signatures = Signatures(model, classes, rate_hz)
         _write(signatures, temporary)
-        _compare(temporary, signatures, [*_probes(rate_hz), *waveforms])
+        _compare(temporary, signatures, [*probes(rate_hz), *waveforms])
         warmup.write(temporary, folder.name, signatures)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
@@ -159,7 +151,7 @@ def _compare(folder: Path, signatures: Signatures, clips: Sequence[np.ndarray]) 
                 )
 
 
-def _probes(rate_hz: int) -> Iterator[np.ndarray]:
+def probes(rate_hz: int) -> Iterator[np.ndarray]:
     """Silence, noise and a tone of 440 Hz, from a single sample to more than a clip's length."""
     noise = np.random.default_rng(0).uniform(-1.0, 1.0, 5 * rate_hz).astype(np.float32)
     tone = np.sin(2 * np.pi * 440 / rate_hz * np.arange(5 * rate_hz)).astype(np.float32)

@@ -153,8 +153,10 @@ def save_checkpoint(folder: Path, model: keras.Model, state: State) -> None:
         for group, values in groups.items()
         for number, value in enumerate(values)
     }
+    arrays["history"] = np.asarray(json.dumps(state.history))
+    arrays["backend"] = np.asarray(keras.config.backend())
     with files.replacing(folder / artifacts.CHECKPOINT) as temporary:
-        np.savez(temporary, **arrays, history=np.asarray(json.dumps(state.history)))
+        np.savez(temporary, **arrays)
 
 
 def restore_checkpoint(folder: Path, model: keras.Model, keep: str = "best") -> State:
@@ -166,7 +168,7 @@ def restore_checkpoint(folder: Path, model: keras.Model, keep: str = "best") -> 
         keep: which epoch the run keeps, see `State`.
 
     Raises:
-        InputError: if the checkpoint is broken or of another model.
+        InputError: if the checkpoint is broken or of another model or back end.
     """
     path = folder / artifacts.CHECKPOINT
     if not path.is_file():
@@ -177,11 +179,23 @@ def restore_checkpoint(folder: Path, model: keras.Model, keep: str = "best") -> 
             _assign(model.variables, stored, "model")
             _assign(model.optimizer.variables, stored, "optimizer")
             best = [stored[f"best_{number}"] for number in range(len(model.variables))]
-            return State(json.loads(str(stored["history"])), best, keep)
+            state = State(json.loads(str(stored["history"])), best, keep)
+            trained_on = str(stored.get("backend", "tensorflow"))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: no checkpoint of this model ({error}); --overwrite starts anew."
         ) from error
+    _require_backend(trained_on, path)
+    return state
+
+
+def _require_backend(trained_on: str, path: Path) -> None:
+    """Another back end would go on with other random numbers."""
+    if trained_on != keras.config.backend():
+        raise InputError(
+            f"{path}: written on the back end {trained_on}, this is {keras.config.backend()}; "
+            f"KERAS_BACKEND={trained_on} goes on with it, --overwrite starts anew."
+        )
 
 
 def _values(variables: list[keras.Variable]) -> list[np.ndarray]:

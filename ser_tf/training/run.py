@@ -1,17 +1,16 @@
 """A training run from configuration to model folder."""
 
+import contextlib
 import functools
 import logging
 import platform
-from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from ser_tf import (
     __version__,
@@ -19,18 +18,16 @@ from ser_tf import (
     files,
     inference,
     metrics,
-    pipeline,
     plots,
     progress,
     report,
     splits,
 )
 from ser_tf import data as datasets
-from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
-from ser_tf.data import Data, Lessons
-from ser_tf.layers.augment import mixup
+from ser_tf.data import Data
 from ser_tf.layers.calibration import Calibration
+from ser_tf.training import backends
 from ser_tf.training.epochs import UAR, Journal, State, restore_checkpoint
 
 _LOG = logging.getLogger(__name__)
@@ -56,16 +53,14 @@ def train(
         The content of `metrics.json`.
 
     Raises:
-        InputError: if the split cannot be made or the checkpoint is of another model.
+        InputError: if the split cannot be made, the checkpoint is of another model or back end,
+            or the back end cannot follow the configuration.
     """
+    backends.refuse_what_needs_tensorflow(config)
     keras.utils.set_random_seed(config.seed)
-    if tf.config.list_physical_devices("GPU"):
-        # On CPUs the operators are deterministic, and maps that read files would lose their
-        # parallelism.
-        tf.config.experimental.enable_op_determinism()
     data = datasets.split(data, config)
     artifacts.save_config(folder, config, data.classes)
-    with _strategy().scope():
+    with backends.scope():
         model = build_model(config, front_end, data.of("train"))
         encoder = model.get_layer("encoder")
         state = _run_epochs(config, folder, encoder, front_end, data, epoch_lines)
@@ -94,12 +89,6 @@ def build_model(config: Config, front_end: keras.Layer, data: Data) -> keras.Mod
     return keras.Model(waveform, probabilities, name=config.model)
 
 
-def _strategy() -> tf.distribute.Strategy:
-    """Every GPU side by side where there are several, else what TensorFlow does by default."""
-    several = len(tf.config.list_logical_devices("GPU")) > 1
-    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
-
-
 def _run_epochs(
     config: Config,
     folder: Path,
@@ -118,28 +107,30 @@ def _run_epochs(
         _optimizer(config, steps),
         keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.CategoricalAccuracy("accuracy"), UAR(len(data.classes))],
-        jit_compile=False,  # on CPUs XLA's layer normalisation and dropout are many times slower
+        # On CPUs TensorFlow's XLA is many times slower at layer normalisation and dropout.
+        jit_compile=False if backends.on_tensorflow() else "auto",
     )
     state = restore_checkpoint(folder, trainer, config.keep)
     watch = functools.partial(_test_scores, trainer, data) if config.watch_test else dict
-    averaging = [keras.callbacks.SwapEMAWeights()] if trainer.optimizer.use_ema else []
     if state.epochs:
         _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.epochs)
     if state.epochs < config.epochs and not state.exhausted(config.patience):
         try:
             trainer.fit(
-                _training_batches(config, lessons, front_end, range(state.epochs, config.epochs)),
+                backends.training_batches(
+                    config, lessons, front_end, range(state.epochs, config.epochs)
+                ),
                 steps_per_epoch=steps,
                 initial_epoch=state.epochs,
                 epochs=config.epochs,
                 shuffle=False,  # the batches are
                 verbose=progress.of_epochs(epoch_lines),
-                validation_data=_validation_batches(data) if config.validation else None,
+                validation_data=_arrays(data.of("validation")) if config.validation else None,
+                validation_batch_size=inference.BATCH,
                 class_weight=_class_weights(training) if config.class_weights else None,
                 callbacks=[
                     Journal(folder, state, config.patience, watch),
-                    *averaging,
-                    keras.callbacks.TensorBoard(folder / artifacts.TENSORBOARD, write_graph=False),
+                    *_more_callbacks(config, folder),
                 ],
             )
         except KeyboardInterrupt:
@@ -161,48 +152,23 @@ def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
     )
 
 
-def _training_batches(
-    config: Config, lessons: Lessons, front_end: keras.Layer, epochs: range
-) -> tf.data.Dataset:
-    entries = [AUGMENTATIONS[name] for name in config.augment]
-    feature_entry = config.feature_entry
-    rate_hz = feature_entry.rate_hz
-    layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
-    for entry in entries if lessons.copies is None else ():
-        layers[entry.domain].append(entry.build(rate_hz))
-    augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
-    if layers["waveform"]:
-        augmented_clip = pipeline.augmented_clips(
-            lessons.waveforms, layers["waveform"], feature_entry, front_end
-        )
-    return pipeline.training_batches(
-        lessons.features,
-        lessons.targets,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        epochs=epochs,
-        copies=lessons.copies,
-        shares=lessons.shares if config.balance_corpora else None,
-        feature_layers=layers["features"],
-        augmented_clip=augmented_clip,
-        mixture=functools.partial(mixup, share=config.mixup, mix=feature_entry.mix)
-        if config.mixup
-        else None,
-    )
+def _more_callbacks(config: Config, folder: Path) -> list[keras.callbacks.Callback]:
+    """What averages weights, if that is wanted, and TensorFlow's own board."""
+    averaging = [] if config.ema_momentum is None else [keras.callbacks.SwapEMAWeights()]
+    if not backends.on_tensorflow():
+        return averaging
+    board = keras.callbacks.TensorBoard(folder / artifacts.TENSORBOARD, write_graph=False)
+    return [*averaging, board]
 
 
-def _validation_batches(data: Data) -> tf.data.Dataset:
-    validation = data.of("validation")
-    pairs = (validation.features, validation.targets)
-    return tf.data.Dataset.from_tensor_slices(pairs).batch(inference.BATCH)
+def _arrays(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    return data.features, data.targets
 
 
 def _test_scores(trainer: keras.Model, data: Data) -> dict[str, float]:
     """Loss, accuracy and UAR of the test clips by the trainer as it is now."""
-    test = data.of("test")
-    scores = trainer.evaluate(
-        test.features, test.targets, inference.BATCH, verbose=0, return_dict=True
-    )
+    arrays = _arrays(data.of("test"))
+    scores = trainer.evaluate(*arrays, inference.BATCH, verbose=0, return_dict=True)
     return {f"test_{name}": float(score) for name, score in scores.items()}
 
 
@@ -259,11 +225,20 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
         "versions": {
             "ser_tf": __version__,
             "python": platform.python_version(),
-            **{package: version(package) for package in _PACKAGES},
+            **_versions(keras.config.backend(), *_PACKAGES),
             "backend": keras.config.backend(),
         },
         "leaky": splits.leaky(config.split),
     }
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    """The versions of those that are installed; the back end of Keras is a package of its name."""
+    found = {}
+    for package in packages:
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def _draw(

@@ -18,6 +18,10 @@ _SILENCE_POWER = 1e-10
 _BANDS_PER_BLOCK = 16
 """Mel bands multiplied at once: a block skips the frequencies that none of its bands hears."""
 
+_LARGEST_BLOCK = 1023
+"""Numbers in a block of several bands, at most. LiteRT's int8 leaves smaller matrices than 1,024 as
+they are; beside a larger one it would round the power too, by the loudest of its frequencies."""
+
 
 class MelFrames(Float32Layer):
     """A layer that frames waveforms and hears in Slaney's mel bands, up to half the rate.
@@ -99,13 +103,36 @@ def _hann(samples: int) -> np.ndarray:
 
 def _mel_blocks(rate_hz: int, n_fft: int, n_mels: int) -> tuple[tuple[int, int, np.ndarray], ...]:
     """The mel filters as blocks of neighbours: first bin, bin after the last, `(bins, mels)`."""
-    from librosa.filters import mel
+    filters = _mel_filters(rate_hz, n_fft, n_mels).astype("float32")
+    starts = range(0, n_mels, _BANDS_PER_BLOCK)
+    return tuple(
+        block for first in starts for block in _split(filters, first, first + _BANDS_PER_BLOCK)
+    )
 
-    filters = mel(sr=rate_hz, n_fft=n_fft, n_mels=n_mels, dtype=np.float64).T.astype("float32")
-    blocks = []
-    for first in range(0, n_mels, _BANDS_PER_BLOCK):
-        block = filters[:, first : first + _BANDS_PER_BLOCK]
-        heard = block.any(axis=1)
-        low, high = int(heard.argmax()), len(heard) - int(heard[::-1].argmax())
-        blocks.append((low, high, np.ascontiguousarray(block[low:high])))
-    return tuple(blocks)
+
+def _split(filters: np.ndarray, first: int, last: int) -> list[tuple[int, int, np.ndarray]]:
+    """The bands from `first` up to `last` as one block or, where it would be too large, several."""
+    block = filters[:, first:last]
+    heard: np.ndarray = np.any(block, axis=1)
+    low, high = int(heard.argmax()), len(heard) - int(heard[::-1].argmax())
+    block = np.ascontiguousarray(block[low:high])
+    if block.size <= _LARGEST_BLOCK or block.shape[1] == 1:
+        return [(low, high, block)]
+    middle = first + block.shape[1] // 2
+    return [*_split(filters, first, middle), *_split(filters, middle, last)]
+
+
+def _mel_filters(rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
+    """Triangles of equal area between neighbours on Slaney's mel scale, `(bins, n_mels)`.
+
+    The scale of the Auditory Toolbox (Slaney, 1998): linear to 1 kHz, 15 mels of 66.7 Hz each;
+    logarithmic above, 27 mels for a factor of 6.4.
+    """
+    bins_hz = np.fft.rfftfreq(n_fft, 1 / rate_hz)[:, None]
+    top_hz = rate_hz / 2
+    top = 15 + 27 * math.log(top_hz / 1000, 6.4) if top_hz > 1000 else top_hz * 3 / 200
+    mels = np.linspace(0, top, n_mels + 2)
+    edges_hz = np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
+    low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising, falling = (bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)
+    return np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)

@@ -1,5 +1,6 @@
 """The memory of whole sequences, in the form that is cheapest for their shape."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,8 @@ def every_step_times(u: Tensor, weights: Tensor, order: int, theta: float) -> Te
     steps, channels = ops.shape(u)[1], u.shape[2]
     length = delay.audible_steps(order, theta, u.shape[1])
     units = weights.shape[1]
-    if _memory_is_cheaper(length, channels, order, units):
+    outputs = steps * u.shape[0] if isinstance(steps, int) and u.shape[0] else math.inf
+    if _memory_is_cheaper(outputs, length, channels, order, units):
         return ops.matmul(every_step(u, order, theta), weights)
     convolve, response = _form(steps, order, theta, channels, length)
     weights = ops.transpose(ops.reshape(weights, (channels, order, units)), (1, 0, 2))
@@ -129,9 +131,16 @@ def _few(order: int, length: int) -> bool:
     return order < 3 * length**0.5
 
 
-def _memory_is_cheaper(length: int, channels: int, order: int, units: int) -> bool:
-    """Whether to compute every memory and then multiply, by multiplications a step of a clip."""
+def _memory_is_cheaper(outputs: float, length: int, channels: int, order: int, units: int) -> bool:
+    """Whether to compute every memory and then multiply, by multiplications a step of a clip.
+
+    The kernel and its spectrum cost the same however many steps of clips, the `outputs`, share
+    them: one clip alone is hardly worth a kernel, in time or, as a constant of a converted model,
+    in space.
+    """
     a_memory = 2 * length**0.5 + order if _few(order, length) else (32 * length) ** 0.5
     memory_first = channels * order * (a_memory + units)
     block = convolution.block_steps(length, channels)
-    return memory_first < units * (2 * block + 4 * channels * length / block)
+    a_kernel = channels * units * length * (order + 4 * block)
+    kernel_first = units * (2 * block + 4 * channels * length / block) + a_kernel / outputs
+    return memory_first < kernel_first

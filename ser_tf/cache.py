@@ -1,0 +1,60 @@
+"""Where decoded clips, their labels and their features are kept from run to run.
+
+Entries are named by a digest of the content, the parameters and the code they depend on, so that
+they cannot be stale. Nothing here needs TensorFlow or the recordings.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+# The code on which waveforms and features depend.
+_DECODER = ("audio.py",)
+_FEATURES = (
+    *_DECODER,
+    "layers/features",
+    "layers/augment",
+    "layers/resample.py",
+    "layers/streams.py",
+)
+
+
+def waveform(digest: str, rate_hz: int, cache_dir: Path) -> Path:
+    """The samples, raw little-endian float32, of the recording with that digest."""
+    key = _key(_DECODER, digest, rate_hz)
+    return cache_dir / "waveforms" / key[:2] / f"{key}.f32"
+
+
+def features(digests: Iterable[str], cache_dir: Path, *made_by: Any) -> Path:
+    """An array of features of the recordings with those digests.
+
+    Args:
+        digests: of the recordings' content.
+        cache_dir: the cache.
+        made_by: the entry of `FEATURES` and all else that the features depend on.
+    """
+    return cache_dir / "features" / f"{_key(_FEATURES, *map(repr, made_by), *digests)}.npy"
+
+
+def clips(corpora: Iterable[str], data_dir: str | None, rate_hz: int, cache_dir: Path) -> Path:
+    """The index of corpora as they were when last decoded: JSON of the columns, with digests."""
+    return cache_dir / "clips" / f"{_key(_DECODER, *corpora, data_dir, rate_hz)}.json"
+
+
+def _key(sources: tuple[str, ...], *parts: Any) -> str:
+    return hashlib.blake2b(
+        json.dumps([_digest_of(sources), *parts]).encode(), digest_size=16
+    ).hexdigest()
+
+
+@functools.cache
+def _digest_of(sources: tuple[str, ...]) -> str:
+    """A digest of the code in files and folders of this package."""
+    digest = hashlib.blake2b(digest_size=16)
+    for place in (Path(__file__).parent / source for source in sources):
+        for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
