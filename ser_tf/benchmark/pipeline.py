@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """
     cli.import_tensorflow()
     from ser_tf import corpora
-    from ser_tf.config import REAL_CORPORA
+    from ser_tf.corpora import REAL_CORPORA
 
     names = arguments.corpora or REAL_CORPORA
     index = corpora.load(names, arguments.data_dir, arguments.cache_dir)
