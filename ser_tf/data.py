@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -237,37 +237,6 @@ def split(data: Data, config: Config) -> Data:
         config.test,
     )
     return replace(data, rows=rows)
-
-
-def examples(
-    waveform: np.ndarray, entry: Any, seed: int = 0
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """A clip as it is and after each augmentation, as training might see it.
-
-    Args:
-        waveform: float32 `(samples,)` at the entry's rate.
-        entry: an entry of `FEATURES`.
-        seed: of the augmentations.
-
-    Returns:
-        By name, the waveform `(samples,)` and its features `(frames, channels)`; the clip as it is
-        comes first.
-    """
-    import tensorflow as tf
-
-    front_end = entry.build()
-    original = tf.constant(waveform)[tf.newaxis]  # (1, samples)
-    found = {"as it is": (original, front_end(original))}
-    for number, (name, augmentation) in enumerate(AUGMENTATIONS.items()):
-        layers = [augmentation.build(entry.rate_hz)]
-        changed, features = found["as it is"]
-        if augmentation.domain == "waveform":
-            changed = pipeline.apply(layers, changed, tf.constant([seed, number]))
-            features = front_end(changed)
-        else:
-            features = pipeline.apply(layers, features, tf.constant([seed, number]))
-        found[name] = changed, features
-    return {name: (np.asarray(pair[0])[0], np.asarray(pair[1])[0]) for name, pair in found.items()}
 
 
 def _folds(rows: "pd.DataFrame", config: Config) -> list["pd.DataFrame"]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_curve
 
 RESAMPLES = 2_000
@@ -21,13 +21,16 @@ LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 20.0
 
 
-def score(table: pd.DataFrame, classes: Sequence[str], seed: int = 0) -> dict[str, Any]:
+def score(
+    table: pd.DataFrame, classes: Sequence[str], temperature: float = 1.0, seed: int = 0
+) -> dict[str, Any]:
     """All that `metrics.json` says of one part, in plain dicts, lists and numbers.
 
     Args:
         table: one row a scored clip (or copy): `corpus, speaker, sex, emotion, predicted` and the
             probability `p_<class>` of each class. A `sex` that is empty or missing is unknown.
         classes: the model's classes, in its order; every emotion in the table is one of them.
+        temperature: by which the logits behind the probabilities were divided.
         seed: of the bootstrap.
 
     Returns:
@@ -35,7 +38,7 @@ def score(table: pd.DataFrame, classes: Sequence[str], seed: int = 0) -> dict[st
         `macro_f1` (over the classes present), `n_clips`, `n_speakers`, `uar_ci95` (see
         `uar_interval`), `per_corpus`, `per_sex` and `per_speaker` (accuracy, uar, n_clips),
         `per_class` (recall, precision, f1, n_clips of each class present), `confusion` (counts,
-        truth in rows) and `ece`.
+        truth in rows), `ece`, and `ece_uncalibrated`, as it would be at temperature 1.
 
     Raises:
         ValueError: if the table is empty or holds an emotion or answer that is no class.
@@ -59,6 +62,7 @@ def score(table: pd.DataFrame, classes: Sequence[str], seed: int = 0) -> dict[st
         "per_speaker": _per_group(truth, predicted, table.speaker, len(classes)),
         "confusion": confusion.tolist(),
         "ece": ece(probabilities, truth),
+        "ece_uncalibrated": ece(_at_temperature_one(probabilities, temperature), truth),
     }
 
 
@@ -218,6 +222,13 @@ def unsure_threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
     if youden[best] <= 0:
         return 0.0
     return float((thresholds[best] + thresholds[best + 1]) / 2)
+
+
+def _at_temperature_one(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """`softmax(logits)` of `softmax(logits / temperature)`."""
+    logits = temperature * np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+    result: np.ndarray = softmax(logits, axis=1)
+    return result
 
 
 def _codes(words: pd.Series, classes: Sequence[str]) -> np.ndarray:

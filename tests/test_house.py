@@ -17,7 +17,7 @@ FLOORS = (
     ("corpora", "splits"),
     ("cli", "remote"),
     ("config", "pipeline"),
-    ("artifacts", "data", "plots", "report", "serving"),
+    ("artifacts", "batches", "data", "plots", "report", "serving"),
     ("inference", "results"),
     ("training", "streaming", "robustness"),
     ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client", "compare"),

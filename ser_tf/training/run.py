@@ -194,7 +194,10 @@ def _finish(
         model.save(temporary)
     with files.replacing(folder / artifacts.PREDICTIONS) as temporary:
         tables[parts[-1]].drop(columns="sex").to_csv(temporary, index=False)
-    scores = {part: metrics.score(table, data.classes) for part, table in tables.items()}
+    temperature = model.get_layer("calibration").temperature
+    scores = {
+        part: metrics.score(table, data.classes, temperature) for part, table in tables.items()
+    }
     content = {**_header(config, model, data.classes), **scores}
     _draw(folder, state, content, parts[-1], tables[parts[-1]])
     artifacts.save_metrics(folder, content)
@@ -222,6 +225,8 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
         "corpora": list(config.corpora),
         "parameters": sum(int(np.prod(weight.shape)) for weight in weights),
         "classes": list(classes),
+        "temperature": model.get_layer("calibration").temperature,
+        "unsure_below": model.get_layer("calibration").unsure_below,
         "versions": {
             "ser_tf": __version__,
             "python": platform.python_version(),
