@@ -73,20 +73,27 @@ def execute(name, folder):
 
 
 @pytest.fixture(scope="module")
-def executed(cache_dir, tmp_path_factory):
-    """Every notebook as it is after a run; two run side by side, the longest first."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    (folder / "ser_tf").symlink_to(cache_dir)
-    names = sorted(QUICK, reverse=True)
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+def folder(cache_dir, tmp_path_factory):
+    """Where notebooks run: offline, with the cache of these tests."""
+    made = tmp_path_factory.mktemp("notebooks")
+    (made / "ser_tf").symlink_to(cache_dir)
+    with pytest.MonkeyPatch.context() as patch:
         patch.delenv("NO_COLOR", raising=False)
-        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setenv("XDG_CACHE_HOME", str(made))
         patch.setenv("MPLCONFIGDIR", matplotlib.get_cachedir())  # its fonts are found already
         patch.setenv("PYTHONPATH", str(ROOT))
         for flag in ("HTTP_PROXY", "HTTPS_PROXY"):
             patch.setenv(flag, "http://127.0.0.1:9")  # nothing may be fetched
+        yield made
+
+
+@pytest.fixture(scope="module")
+def executed(folder):
+    """The notebooks but the longest as they are after a run; two run side by side."""
+    names = sorted(set(QUICK) - {"04_serve"}, reverse=True)
+    with ThreadPoolExecutor(2) as pool:
         runs = pool.map(lambda name: execute(name, folder / name), names)
-        return dict(zip(names, runs, strict=True)), folder
+        return dict(zip(names, runs, strict=True))
 
 
 def shown(notebook):
@@ -96,21 +103,19 @@ def shown(notebook):
     return text, [kind for output in outputs for kind in output.get("data", {})]
 
 
-def test_a_model_is_trained_watched_evaluated_and_exported(executed):
-    notebooks, folder = executed
-    text, kinds = shown(notebooks["01_train"])
+def test_a_model_is_trained_watched_evaluated_and_exported(executed, folder):
+    text, kinds = shown(executed["01_train"])
     assert "6/6" in text  # Keras's bar
     assert kinds.count("image/png") == 4
     assert "serving_default" in text
     assert (folder / "01_train/saved_models/lmu-demo/1/saved_model.pb").is_file()
 
 
-def test_data_features_and_augmentations_are_seen_and_heard(executed):
-    notebooks, folder = executed
-    text, kinds = shown(notebooks["02_data_and_features"])
+def test_data_features_and_augmentations_are_seen_and_heard(executed, folder):
+    text, kinds = shown(executed["02_data_and_features"])
     assert "0 errors, 0 warnings" in text
     assert kinds.count("image/png") == 4
-    players = re.findall("<audio", json.dumps(notebooks["02_data_and_features"]))
+    players = re.findall("<audio", json.dumps(executed["02_data_and_features"]))
     assert len(players) == 1 + 1 + len(AUGMENTATIONS)  # the clip; as it is and after each
     assert {path.name for path in (folder / "02_data_and_features/tensors").iterdir()} == {
         *("train.npz", "validation.npz", "test.npz")
@@ -118,16 +123,15 @@ def test_data_features_and_augmentations_are_seen_and_heard(executed):
 
 
 def test_the_table_shows_the_splits_side_by_side(executed):
-    notebooks, _ = executed
-    text, kinds = shown(notebooks["03_published_table"])
+    text, kinds = shown(executed["03_published_table"])
     assert "2 of 2: cnn1, speakers" in text
     assert kinds.count("text/markdown") == 1
     assert kinds.count("image/png") == 3
 
 
-def test_a_server_is_asked_by_rest_and_grpc_and_a_recording_is_followed(executed):
-    notebooks, folder = executed
-    text, kinds = shown(notebooks["04_serve"])
+@pytest.mark.slow
+def test_a_server_is_asked_by_rest_and_grpc_and_a_recording_is_followed(folder):
+    text, kinds = shown(execute("04_serve", folder / "04_serve"))
     answers = [json.loads(line) for line in text.splitlines() if line.startswith('{"path"')]
     assert len(answers) == 2 * 3
     assert answers[:3] == answers[3:]
