@@ -5,7 +5,7 @@ saved_models/NAME/model.keras      waveform -> probabilities, with normalisation
                   history.csv      a line an epoch
                   metrics.json     scores on every part of the split; written last
                   predictions.csv  the answers on the test clips
-                  curves.png confusion.png
+                  curves.png confusion.png speakers.png calibration.png
                   checkpoint.npz   while training: all that a resumed run needs
                   VERSION/         SavedModels for TF Serving
                   litert/          flatbuffers for phones
@@ -36,10 +36,13 @@ METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
 CURVES = "curves.png"
 CONFUSION = "confusion.png"
+SPEAKERS = "speakers.png"
+CALIBRATION = "calibration.png"
 CHECKPOINT = "checkpoint.npz"
 TENSORBOARD = "tensorboard"
 
-_RUN_FILES = (MODEL, CONFIG, HISTORY, METRICS, PREDICTIONS, CURVES, CONFUSION, CHECKPOINT)
+_PICTURES = (CURVES, CONFUSION, SPEAKERS, CALIBRATION)
+_RUN_FILES = (MODEL, CONFIG, HISTORY, METRICS, PREDICTIONS, *_PICTURES, CHECKPOINT)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,7 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+        tf.get_logger().setLevel(logging.WARNING)  # in notebooks it would name each file it writes
 
 
 def import_keras() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_tf import audio, cli, progress
+from ser_tf import audio, cli, progress, terminal
 from ser_tf.corpora import CORPORA, REAL_CORPORA, Corpus, Scan, locate, scan
 from ser_tf.emotions import in_order
 from ser_tf.errors import InputError
@@ -97,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             findings += examine(CORPORA[name], scans[name])
         except InputError as error:
             findings.append(Finding("error", "absent", name, (), str(error)))
+    if arguments.plot:
+        _draw(scans, arguments.plot)
     report = _as_json if arguments.json else _as_text
     sys.stdout.writelines(f"{line}\n" for line in report(scans, findings))
     return int(any(finding.severity == "error" for finding in findings))
@@ -106,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = cli.parser("doctor", "Check corpora: counts of clips, and each defect with its file.")
     cli.add_corpora(parser, "the four that kagglehub can download")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.png", help="also draw the counts of the clips found"
+    )
     return parser
 
 
@@ -220,6 +225,22 @@ def _counts(found: Scan) -> dict[str, dict[str, int]]:
     return {speaker: dict(counts[speaker]) for speaker in sorted(counts)}
 
 
+def _draw(scans: Mapping[str, Scan], path: Path) -> None:
+    """The clips of all corpora that hold some as a picture."""
+    import pandas as pd
+
+    from ser_tf import plots
+
+    rows = [
+        (name, labels.speaker, labels.emotion, labels.sex)
+        for name, found in scans.items()
+        for labels in found.clips.values()
+    ]
+    if rows:
+        index = pd.DataFrame(rows, columns=["corpus", "speaker", "emotion", "sex"])
+        plots.save(plots.counts(index), path)
+
+
 def _as_json(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator[str]:
     corpora = {
         name: {
@@ -250,7 +271,8 @@ def _as_text(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator
     for (severity, corpus, kind), group in groups.items():
         yield from (_line(finding, scans) for finding in group[:_SHOWN_FINDINGS])
         if more := group[_SHOWN_FINDINGS:]:
-            yield f"{severity:8}{kind:12}{corpus}: {len(more)} more like this (--json has all)."
+            rest = f"{len(more)} more like this (--json has all)."
+            yield f"{_marked(severity)}{kind:12}{corpus}: {rest}"
     total = collections.Counter(finding.severity for finding in findings)
     yield f"{total['error']} errors, {total['warning']} warnings, {total['note']} notes."
 
@@ -266,11 +288,16 @@ def _table(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
 
 
 def _row(head: str, cells: Iterable[str | int]) -> str:
-    return f"{head:12}" + "".join(f"{cell:>9}" for cell in cells)
+    return terminal.row(f"{head:12}", cells)
+
+
+def _marked(severity: str) -> str:
+    colour = {"error": "red", "warning": "yellow"}.get(severity)
+    return terminal.coloured(f"{severity:8}", colour) if colour else f"{severity:8}"
 
 
 def _line(finding: Finding, scans: Mapping[str, Scan]) -> str:
-    line = f"{finding.severity:8}{finding.kind:12}{finding.corpus}: {finding.message}"
+    line = f"{_marked(finding.severity)}{finding.kind:12}{finding.corpus}: {finding.message}"
     if not finding.files:
         return line
     root = f"{scans[finding.corpus].root.as_posix()}/"

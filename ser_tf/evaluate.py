@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         scores, shown = robustness.measure(artifact, data), report.of_robustness
     else:
         answers = inference.predictions(artifact.model, data)
-        scores, shown = metrics.score(answers, artifact.classes), report.of_scores
+        temperature = artifact.calibration.temperature
+        scores = metrics.score(answers, artifact.classes, temperature)
+        shown = report.of_scores
     sys.stdout.write(json.dumps(scores, indent=2) + "\n" if arguments.json else shown(scores))
     return 0
 

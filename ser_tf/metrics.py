@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_curve
 
 RESAMPLES = 2_000
@@ -21,13 +21,16 @@ LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 20.0
 
 
-def score(table: pd.DataFrame, classes: Sequence[str], seed: int = 0) -> dict[str, Any]:
+def score(
+    table: pd.DataFrame, classes: Sequence[str], temperature: float = 1.0, seed: int = 0
+) -> dict[str, Any]:
     """All that `metrics.json` says of one part, in plain dicts, lists and numbers.
 
     Args:
         table: one row a scored clip (or copy): `corpus, speaker, sex, emotion, predicted` and the
             probability `p_<class>` of each class. A `sex` that is empty or missing is unknown.
         classes: the model's classes, in its order; every emotion in the table is one of them.
+        temperature: by which the logits behind the probabilities were divided.
         seed: of the bootstrap.
 
     Returns:
@@ -35,7 +38,7 @@ def score(table: pd.DataFrame, classes: Sequence[str], seed: int = 0) -> dict[st
         `macro_f1` (over the classes present), `n_clips`, `n_speakers`, `uar_ci95` (see
         `uar_interval`), `per_corpus`, `per_sex` and `per_speaker` (accuracy, uar, n_clips),
         `per_class` (recall, precision, f1, n_clips of each class present), `confusion` (counts,
-        truth in rows) and `ece`.
+        truth in rows), `ece`, and `ece_uncalibrated`, as it would be at temperature 1.
 
     Raises:
         ValueError: if the table is empty or holds an emotion or answer that is no class.
@@ -59,6 +62,7 @@ def score(table: pd.DataFrame, classes: Sequence[str], seed: int = 0) -> dict[st
         "per_speaker": _per_group(truth, predicted, table.speaker, len(classes)),
         "confusion": confusion.tolist(),
         "ece": ece(probabilities, truth),
+        "ece_uncalibrated": ece(_at_temperature_one(probabilities, temperature), truth),
     }
 
 
@@ -118,10 +122,58 @@ def ece(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
     Returns:
         The mean distance, weighted by clips, of a bin's accuracy and its mean top probability.
     """
+    table = reliability(probabilities, labels, bins)
+    gaps = table.clips * (table.accuracy - table.probability).abs()
+    return float(gaps.sum() / table.clips.sum())
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> pd.DataFrame:
+    """How often answers of about the same probability are right.
+
+    Args:
+        probabilities: `(clips, classes)`, at least one clip.
+        labels: the true class numbers, `(clips,)`.
+        bins: how many bins of equal width the top probabilities fall into.
+
+    Returns:
+        A row a bin: its ends `low` and `high`, how many `clips` fall into it, their mean top
+        `probability` and their `accuracy` (NaN for both where there are none).
+    """
     top, right = _top(probabilities, labels)
-    bin_of = np.digitize(top, np.linspace(0, 1, bins + 1)[1:-1], right=True)
-    gaps = np.bincount(bin_of, weights=right - top, minlength=bins)
-    return float(np.abs(gaps).sum() / len(top))
+    edges = np.linspace(0, 1, bins + 1)
+    bin_of = np.digitize(top, edges[1:-1], right=True)
+    clips = np.bincount(bin_of, minlength=bins)
+    table = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "clips": clips})
+    for name, values in (("probability", top), ("accuracy", right)):
+        table[name] = np.bincount(bin_of, values, bins) / np.where(clips, clips, np.nan)
+    return table
+
+
+def coverage(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """How often a model is right that answers only where its top probability is high enough.
+
+    Known as the risk-coverage curve (El-Yaniv and Wiener 2010), here with accuracy for risk.
+
+    Args:
+        probabilities: `(clips, classes)`, at least one clip.
+        labels: the true class numbers, `(clips,)`.
+
+    Returns:
+        A row a `threshold`, from the highest top probability to the lowest: the share of clips
+        answered with at least that (`coverage`) and the share of these that is right (`accuracy`).
+    """
+    top, right = _top(probabilities, labels)
+    order = np.argsort(-top, kind="stable")
+    thresholds, kept = top[order], np.arange(1, len(top) + 1)
+    last = np.append(thresholds[1:] != thresholds[:-1], True)  # clips of equal top stay together
+    accuracy = np.cumsum(right[order]) / kept
+    return pd.DataFrame(
+        {
+            "threshold": thresholds[last],
+            "coverage": kept[last] / len(top),
+            "accuracy": accuracy[last],
+        }
+    )
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -170,6 +222,13 @@ def unsure_threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
     if youden[best] <= 0:
         return 0.0
     return float((thresholds[best] + thresholds[best + 1]) / 2)
+
+
+def _at_temperature_one(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """`softmax(logits)` of `softmax(logits / temperature)`."""
+    logits = temperature * np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
+    result: np.ndarray = softmax(logits, axis=1)
+    return result
 
 
 def _codes(words: pd.Series, classes: Sequence[str]) -> np.ndarray:

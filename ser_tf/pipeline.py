@@ -1,8 +1,8 @@
-"""From the index to tensors: decode once, cache, then tf.data chains of the front end's layers.
+"""From the index to features: decode once, then tf.data chains of the front end's layers.
 
     index -> decode: mono waveform at the model's rate, cached as raw float32
           -> features: the model's own front end in `Dataset.map`, cached as one array
-          -> training_batches: shuffle, augment, (front end), batch, prefetch
+          -> `ser_tf.batches`: shuffle, augment, (front end), batch, mix, prefetch
 
 Entries of the cache are renamed into place when whole: they cannot be half-written.
 """
@@ -149,10 +149,10 @@ def augmented_copies(
     layers = [augmentation.build(entry.rate_hz) for augmentation in augmentations]
 
     def copies_of(path: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        waveform = _read(path)[tf.newaxis]
+        waveform = read(path)[tf.newaxis]
 
         def copy(number: tf.Tensor) -> tf.Tensor:
-            return entry.fit(front_end(apply(layers, waveform, _fold(seed, number))))[0]
+            return entry.fit(front_end(apply(layers, waveform, fold(seed, number))))[0]
 
         return tf.map_fn(copy, tf.range(copies), fn_output_signature=tf.float32)
 
@@ -160,119 +160,15 @@ def augmented_copies(
     return _cached(path, lambda: _extract(clips, copies_of, shape, "augmented copies"))
 
 
-def training_batches(
-    features: np.ndarray,
-    targets: np.ndarray,
-    *,
-    batch_size: int,
-    seed: int,
-    epochs: range,
-    copies: np.ndarray | None = None,
-    shares: np.ndarray | None = None,
-    feature_layers: Sequence["keras.Layer"] = (),
-    augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
-    mixture: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None,
-) -> tf.data.Dataset:
-    """Shuffled, augmented batches of all `epochs`, one after another; an epoch's last is smaller.
-
-    Order and augmentation are functions of `seed` and the epoch's number alone, so that a run
-    that resumes at epoch 7 sees just what an uninterrupted one would.
-
-    Args:
-        features: float32 `(rows, frames, channels)`, of the clips as they are.
-        targets: what to learn of each row, `(rows, ...)`.
-        batch_size: rows a batch.
-        seed: of order and augmentation.
-        epochs: the numbers of the epochs to come.
-        copies: given where there are augmented copies of the rows: `(rows, copies, frames,
-            channels)`, from which, and the row itself, one is drawn each time.
-        shares: given where rows are drawn with unequal chances, with replacement: `(rows,)`, each
-            in proportion to its row's chance.
-        feature_layers: augmentations of features, each `layer(inputs, training=True, seed=...)`.
-        augmented_clip: given where waveforms are augmented (see `augmented_clips`): a row's
-            number and a seed -> its features `(frames, channels)`, in place of `features`.
-        mixture: given where clips are mixed: features and targets of a batch, and a seed -> both.
-
-    Returns:
-        A dataset of pairs: features `(batch, frames, channels)`, targets `(batch, ...)`.
-    """
-    with tf.device("CPU"):
-        feature_table, target_table = tf.constant(features), tf.constant(targets)
-        copy_table = None if copies is None else tf.constant(copies)
-        chances = None if shares is None else tf.constant(np.log(shares)[np.newaxis], tf.float32)
-
-    def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
-        epoch_seed = tf.stack([tf.cast(seed, tf.int64), epoch])
-        order = _order(len(targets), epoch_seed, chances)
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-        return batches.enumerate().map(lambda step, rows: (_fold(epoch_seed, step), rows))
-
-    def load(batch_seed: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        if augmented_clip is None:
-            batch = tf.gather(feature_table, rows)
-            if copy_table is not None:
-                batch = _drawn(batch, copy_table, rows, _fold(batch_seed, -2))
-        else:
-            seeds = tf.map_fn(
-                lambda row: _fold(batch_seed, row), rows, fn_output_signature=tf.int64
-            )
-            batch = tf.map_fn(
-                lambda clip: augmented_clip(*clip), (rows, seeds), fn_output_signature=tf.float32
-            )
-        batch, wanted = apply(feature_layers, batch, batch_seed), tf.gather(target_table, rows)
-        return mixture(batch, wanted, _fold(batch_seed, -1)) if mixture else (batch, wanted)
-
-    chain = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(batches_of)
-    chain = chain.map(load, num_parallel_calls=_CORES).prefetch(tf.data.AUTOTUNE)
-    return _with_options(chain)
-
-
-def _order(count: int, seed: tf.Tensor, chances: tf.Tensor | None) -> tf.Tensor:
-    """The numbers of an epoch's rows, shuffled, or drawn by the logarithms `(1, rows)`."""
-    if chances is None:
-        return tf.random.experimental.stateless_shuffle(tf.range(count), seed)
-    return tf.random.stateless_categorical(chances, count, seed, tf.int32)[0]
-
-
-def _drawn(batch: tf.Tensor, copies: tf.Tensor, rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """The batch's rows, each in its own features or in those of one of its copies."""
-    count = tf.shape(copies)[1]
-    draws = tf.random.stateless_uniform(tf.shape(rows), seed, -1, count, tf.int32)
-    drawn = tf.gather_nd(copies, tf.stack([rows, tf.maximum(draws, 0)], axis=1))
-    return tf.where((draws < 0)[:, tf.newaxis, tf.newaxis], batch, drawn)
-
-
-def augmented_clips(
-    waveforms: Sequence[str], layers: Sequence["keras.Layer"], entry: Any, front_end: "keras.Layer"
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The features of a clip after its waveform went through augmentation `layers`.
-
-    Args:
-        waveforms: for each row, the path of its samples (the column `waveform` of `decode`).
-        layers: augmentations of waveforms.
-        entry: the entry of `FEATURES` that built `front_end`.
-        front_end: waveform `(batch, samples)` -> features `(batch, frames, channels)`.
-
-    Returns:
-        A function of a row's number and a seed `(2,)`, to be mapped over rows.
-    """
-    paths = tf.constant(waveforms)
-
-    def features_of(row: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        waveform = _read(paths[row])[tf.newaxis]  # (1, samples)
-        return entry.fit(front_end(apply(layers, waveform, seed)))[0]
-
-    return features_of
-
-
 def apply(layers: Sequence["keras.Layer"], inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """`inputs` after augmentation by each of `layers`, every one with a seed of its own."""
     for number, layer in enumerate(layers):
-        inputs = layer(inputs, training=True, seed=_fold(seed, number))
+        inputs = layer(inputs, training=True, seed=fold(seed, number))
     return inputs
 
 
-def _fold(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
+def fold(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
+    """A seed of its own for each number."""
     folded = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, seed.dtype))
     return folded
 
@@ -295,7 +191,7 @@ def _extract(
     """What `features_of` makes of every clip's path and seed: `(clips, *shape)`."""
     seeds = [np.frombuffer(bytes.fromhex(text)[:8], "<i4") for text in clips["digest"]]
     chain = tf.data.Dataset.from_tensor_slices((clips["waveform"].tolist(), np.stack(seeds)))
-    chain = _with_options(chain.map(features_of, num_parallel_calls=_CORES).prefetch(_CORES))
+    chain = with_options(chain.map(features_of, num_parallel_calls=_CORES).prefetch(_CORES))
     rows = np.empty((len(clips), *shape), np.float32)
     made = progress.bar(chain.as_numpy_iterator(), title, len(clips))
     for number, clip in enumerate(made):
@@ -305,7 +201,7 @@ def _extract(
 
 def _clip_of(entry: Any, front_end: "keras.Layer") -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     # (1, frames, channels)
-    return lambda path, seed: entry.fit(front_end(_read(path)[tf.newaxis]))
+    return lambda path, seed: entry.fit(front_end(read(path)[tf.newaxis]))
 
 
 def _published_copies_of(entry: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
@@ -313,17 +209,19 @@ def _published_copies_of(entry: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tens
     start = round(entry.offset_seconds * entry.rate_hz)
     stop = start + round(entry.clip_seconds * entry.rate_hz)
     of_cut = dataclasses.replace(entry, offset_seconds=0.0).build()
-    return lambda path, seed: of_cut(published_copies(_read(path)[start:stop], seed))
+    return lambda path, seed: of_cut(published_copies(read(path)[start:stop], seed))
 
 
-def _with_options(chain: tf.data.Dataset) -> tf.data.Dataset:
+def with_options(chain: tf.data.Dataset) -> tf.data.Dataset:
+    """The chain as it is, its operators on one thread each."""
     options = tf.data.Options()
     # The maps run side by side already; operators that split up as well only get in their way.
     options.threading.max_intra_op_parallelism = 1
     return chain.with_options(options)
 
 
-def _read(path: tf.Tensor) -> tf.Tensor:
+def read(path: tf.Tensor) -> tf.Tensor:
+    """The samples of a decoded clip, `(samples,)`."""
     return tf.io.decode_raw(tf.io.read_file(path), tf.float32)  # (samples,)
 
 

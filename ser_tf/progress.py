@@ -4,12 +4,24 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from ser_tf import terminal
+
 T = TypeVar("T")
 
 
 def is_watched() -> bool:
     """Whether a person looks on: the output is a terminal's or a notebook's."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+def of_epochs(lines: bool) -> int:
+    """Keras's `verbose`: 1, bars, which are coloured, only where colour is seen and wanted.
+
+    Else a person gets a line an epoch (2), and so does a log file if `lines` are wanted.
+    """
+    if terminal.has_colour():
+        return 1
+    return 2 if lines or is_watched() else 0
 
 
 def bar(items: Iterable[T], description: str, total: int, unit: str = "clips") -> Iterator[T]:

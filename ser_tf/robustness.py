@@ -42,11 +42,12 @@ def measure(artifact: "Artifact", data: "Data") -> dict[str, dict[str, Any]]:
             rng = np.random.default_rng(int(digest[:8], 16))
             heard = change(waveform, artifact.rate_hz, rng).astype(np.float32)
             answers[name].append([*recogniser.answer(heard).probabilities.values()])
-    classes, unsure_below = artifact.classes, artifact.calibration.unsure_below
-    return {
-        name: metrics.score(inference.table(rows, np.array(found), classes, unsure_below), classes)
-        for name, found in answers.items()
-    }
+    classes, calibration = artifact.classes, artifact.calibration
+    scores = {}
+    for name, found in answers.items():
+        table = inference.table(rows, np.array(found), classes, calibration.unsure_below)
+        scores[name] = metrics.score(table, classes, calibration.temperature)
+    return scores
 
 
 def _gain(gain_db: float) -> Condition:

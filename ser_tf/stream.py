@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import answers, artifacts, audio, cli
+from ser_tf import answers, artifacts, audio, cli, terminal
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,14 +131,14 @@ def _blocks(
 
 
 def _heading(classes: Sequence[str]) -> str:
-    return " " * 36 + "".join(f"{name:>9}" for name in classes) + "\n"
+    return terminal.row(" " * 36, classes) + "\n"
 
 
 def _as_row(seconds: float, answer: "Answer") -> str:
     """The time, the emotion, and the percentage of each class."""
-    shares = "".join(f"{100 * share:9.0f}" for share in answer.probabilities.values())
+    shares = [round(100 * share) for share in answer.probabilities.values()]
     best = answers.in_words(answer.emotion, answer.probability, answer.unsure)
-    return f"{seconds:8.1f} s  {best:<24}{shares}"
+    return terminal.row(f"{seconds:8.1f} s  {best:<24}", shares)
 
 
 def _as_json(path: Path | None) -> Callable[[float, "Answer"], str]:

@@ -62,6 +62,18 @@ def test_a_healthy_corpus_has_no_finding(corpus: Path, capsys: pytest.CaptureFix
     assert "0 errors, 0 warnings, 0 notes." in out
 
 
+def test_the_counts_are_drawn_on_request(corpus: Path, tmp_path: Path) -> None:
+    flags = ["--corpora", "demo", "--data-dir", str(corpus), "--plot", str(tmp_path / "counts.png")]
+    assert doctor.main(flags) == 0
+    assert (tmp_path / "counts.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_is_drawn_of_no_clips(tmp_path: Path) -> None:
+    flags = ["--corpora", "demo", "--data-dir", str(tmp_path), "--plot", str(tmp_path / "no.png")]
+    assert doctor.main(flags) == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_table_counts_speakers_by_emotions(
     corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

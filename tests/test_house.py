@@ -11,13 +11,13 @@ import ser_tf
 
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
-    ("errors", "emotions", "files", "cache", "progress", "answers", "shipped"),
-    ("audio", "metrics", "nonspeech", "layers"),
+    ("errors", "emotions", "files", "cache", "terminal", "answers", "shipped"),
+    ("audio", "metrics", "nonspeech", "layers", "progress"),
     ("features", "augment", "models", "demo"),
     ("corpora", "splits"),
     ("cli", "remote"),
     ("config", "pipeline"),
-    ("artifacts", "data", "plots", "report", "serving"),
+    ("artifacts", "batches", "data", "plots", "report", "serving"),
     ("inference", "results"),
     ("training", "streaming", "robustness"),
     ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client", "compare"),

@@ -119,6 +119,7 @@ def test_the_result_has_the_keys_of_the_contract_and_survives_json():
     assert list(result) == [
         *("accuracy", "uar", "n_clips", "uar_masked", "macro_f1", "n_speakers", "uar_ci95"),
         *("per_corpus", "per_class", "per_sex", "per_speaker", "confusion", "ece"),
+        "ece_uncalibrated",
     ]
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
@@ -204,7 +205,8 @@ def test_results_do_not_depend_on_the_order_of_the_clips():
     shuffled = table.sample(frac=1, random_state=1)
     one, other = metrics.score(table, CLASSES), metrics.score(shuffled, CLASSES)
     # 1e-12: the probabilities are summed in another order.
-    assert one.pop("ece") == pytest.approx(other.pop("ece"), abs=1e-12)
+    for name in ("ece", "ece_uncalibrated"):
+        assert one.pop(name) == pytest.approx(other.pop(name), abs=1e-12)
     assert one == other
 
 
@@ -237,10 +239,47 @@ def test_a_probability_on_the_edge_of_two_bins_counts_in_the_lower():
     assert metrics.ece(probabilities, np.array([1, 0, 0]), bins=4) == pytest.approx(wanted)
 
 
+def test_the_uncalibrated_error_is_that_of_the_bare_logits():
+    table = make_table()
+    columns = [f"p_{name}" for name in CLASSES]
+    logits = np.random.default_rng(0).normal(size=(len(table), len(CLASSES)))
+    errors = {}
+    for temperature in (1.0, 2.5):
+        scaled = softmax(logits / temperature, axis=1)
+        scored = metrics.score(
+            table.assign(**dict(zip(columns, scaled.T, strict=True))), CLASSES, temperature
+        )
+        errors[temperature] = scored["ece"], scored["ece_uncalibrated"]
+    assert errors[1.0][0] == pytest.approx(errors[1.0][1])
+    assert errors[2.5][1] == pytest.approx(errors[1.0][0])
+    assert errors[2.5][0] != pytest.approx(errors[1.0][0])
+
+
 def test_ece_is_zero_for_certain_and_right_and_one_for_certain_and_wrong():
     certain = np.eye(3)
     assert metrics.ece(certain, np.arange(3)) == 0.0
     assert metrics.ece(certain, (np.arange(3) + 1) % 3) == 1.0
+
+
+def test_reliability_tells_of_each_bin_what_is_claimed_and_what_is_true():
+    probabilities = np.array([[0.70, 0.30], [0.75, 0.25], [0.80, 0.20]])
+    table = metrics.reliability(probabilities, np.array([1, 0, 0]), bins=4)
+    assert table.high.tolist() == [0.25, 0.5, 0.75, 1]
+    assert table.clips.tolist() == [0, 0, 2, 1]
+    np.testing.assert_allclose(table.probability, [np.nan, np.nan, 0.725, 0.8])
+    np.testing.assert_allclose(table.accuracy, [np.nan, np.nan, 0.5, 1])
+
+
+def test_coverage_equals_the_accuracy_above_each_threshold():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(3), size=200).round(2)  # many are equal
+    labels = random.integers(3, size=200)
+    top, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    table = metrics.coverage(probabilities, labels)
+    assert table.threshold.tolist() == sorted(set(top), reverse=True)
+    for threshold, share, accuracy in table.itertuples(index=False):
+        assert share == (top >= threshold).mean()
+        assert accuracy == pytest.approx(right[top >= threshold].mean())
 
 
 def sampled(temperature, clips=4000, seed=0):

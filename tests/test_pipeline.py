@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from ser_tf import audio, benchmark, corpora, files, pipeline
+from ser_tf import audio, batches, benchmark, corpora, files, pipeline
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.errors import InputError
 from ser_tf.features import FEATURES
@@ -29,11 +29,11 @@ def row_batches(count: int = 10, **options) -> tf.data.Dataset:
     """Training batches of rows whose features are their own numbers."""
     features = np.arange(count, dtype=np.float32).reshape(-1, 1, 1)
     arguments = {"batch_size": 4, "seed": 0, "epochs": range(2), **options}
-    return pipeline.training_batches(features, np.arange(count), **arguments)
+    return batches.training_batches(features, np.arange(count), **arguments)
 
 
-def numbers(batches: tf.data.Dataset) -> list[int]:
-    return [int(label) for _, labels in batches for label in labels]
+def numbers(dataset: tf.data.Dataset) -> list[int]:
+    return [int(label) for _, labels in dataset for label in labels]
 
 
 def test_decoding_keeps_the_index_and_adds_digest_and_waveform(index, clips):
@@ -154,11 +154,11 @@ def test_augmentation_depends_on_seed_and_epoch_alone(names, clips, cache_dir):
     layers = [(AUGMENTATIONS[name].domain, AUGMENTATIONS[name].build(RATE_HZ)) for name in names]
     on_waveforms = [layer for domain, layer in layers if domain == "waveform"]
 
-    def batches(**options) -> list[np.ndarray]:
-        clip = on_waveforms and pipeline.augmented_clips(
+    def seen(**options) -> list[np.ndarray]:
+        clip = on_waveforms and batches.augmented_clips(
             clips["waveform"].tolist(), on_waveforms, entry, front_end
         )
-        dataset = pipeline.training_batches(
+        dataset = batches.training_batches(
             features,
             np.arange(len(clips)),
             batch_size=5,
@@ -168,12 +168,12 @@ def test_augmentation_depends_on_seed_and_epoch_alone(names, clips, cache_dir):
         )
         return [batch.numpy() for batch, _ in dataset]
 
-    whole = batches()
-    np.testing.assert_array_equal(np.concatenate(batches()), np.concatenate(whole))
+    whole = seen()
+    np.testing.assert_array_equal(np.concatenate(seen()), np.concatenate(whole))
     np.testing.assert_array_equal(
-        np.concatenate(batches(epochs=range(1, 2))), np.concatenate(whole[3:])
+        np.concatenate(seen(epochs=range(1, 2))), np.concatenate(whole[3:])
     )
-    assert not np.array_equal(whole[0], batches(seed=1)[0])
+    assert not np.array_equal(whole[0], seen(seed=1)[0])
     assert not np.isin(whole[0], features).all()
 
 
@@ -213,3 +213,19 @@ def test_replacing_leaves_the_old_file_where_writing_fails(tmp_path):
         files.write_json(path, {"new": float("nan")})
     assert path.read_text() == '{\n  "old": 1\n}\n'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_examples_are_the_clip_as_it_is_and_after_each_augmentation():
+    entry = FEATURES["mfcc"]
+    waveform = np.sin(np.arange(RATE_HZ) / 20).astype(np.float32) / 2
+    examples = batches.examples(waveform, entry)
+    assert list(examples) == ["as it is", *AUGMENTATIONS]
+    original, frames = examples.pop("as it is")
+    np.testing.assert_array_equal(original, waveform)
+    front_end = entry.build()
+    for name, (sound, features) in examples.items():
+        changes_sound = AUGMENTATIONS[name].domain == "waveform"
+        assert np.array_equal(sound, waveform) != changes_sound
+        assert not np.array_equal(features, frames)
+        if changes_sound:
+            np.testing.assert_array_equal(features, front_end(sound[np.newaxis])[0])

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import matplotlib
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -8,10 +9,11 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.container import BarContainer
 
-from ser_tf import plots
+from ser_tf import metrics, plots
 from ser_tf.emotions import EMOTIONS
 
 CLASSES = ("happy", "sad", "angry")
+PROBABILITIES = [f"p_{name}" for name in CLASSES]
 
 
 def make_history(epochs=30):
@@ -32,7 +34,7 @@ def make_history(epochs=30):
 def make_timeline(windows=5):
     starts = np.arange(windows) * 2.0
     probabilities = np.random.default_rng(0).dirichlet(np.ones(len(CLASSES)), size=windows)
-    table = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in CLASSES])
+    table = pd.DataFrame(probabilities, columns=PROBABILITIES)
     return table.assign(start_seconds=starts, end_seconds=starts + 4)
 
 
@@ -47,33 +49,82 @@ def make_runs():
     return pd.DataFrame(runs, columns=columns).assign(classes=8)
 
 
+def make_answers(clips=40):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.dirichlet(np.ones(len(CLASSES)), clips), columns=PROBABILITIES)
+    table["emotion"] = rng.choice(CLASSES, clips)
+    return table.assign(unsure=table[PROBABILITIES].max(axis=1) < 0.6)
+
+
+def make_index(speakers=3, corpus="ravdess"):
+    rows = [
+        (corpus, f"{corpus}-{number:02}", emotion, ("female", "male")[number % 2])
+        for number in range(speakers)
+        for emotion in ("sad", "happy", "happy")
+    ]
+    return pd.DataFrame(rows, columns=["corpus", "speaker", "emotion", "sex"])
+
+
+def make_examples():
+    rng = np.random.default_rng(0)
+    sound, frames = rng.uniform(-0.5, 0.5, 8_000), rng.normal(size=(101, 20))
+    return {"as it is": (sound, frames), "gain": (2 * sound, frames + 1)}
+
+
+SPEAKERS = {"a-1": {"uar": 0.5, "n_clips": 8}, "a-2": {"uar": 0.75, "n_clips": 9}}
+PANELS = {"log-mel (dB)": np.random.default_rng(0).normal(size=(101, 20))}
+PICTURES = {
+    "learning_curves": (lambda: plots.learning_curves(make_history(), 12), 510),
+    "confusion": (lambda: plots.confusion([[8, 2, 0], [1, 5, 4], [0, 0, 3]], CLASSES, "Test"), 930),
+    "timeline": (lambda: plots.timeline(make_timeline(), CLASSES, np.zeros(64_000), 4_000), 660),
+    "comparison": (lambda: plots.comparison(make_runs()), 570),
+    "curves_of_splits": (lambda: plots.curves_of_splits({"rows": make_history()}, "A model"), 540),
+    "confusions": (lambda: plots.confusions({name: np.eye(3) for name in "abcd"}, CLASSES), 930),
+    "legendre": (plots.legendre, 690),
+    "speakers": (lambda: plots.speakers(SPEAKERS, 0.6, "Test"), 540),
+    "calibration": (lambda: plots.calibration(make_answers(), CLASSES, "Test"), 660),
+    "counts": (lambda: plots.counts(make_index()), 435),
+    "features": (lambda: plots.features(np.ones(8_000), 8_000, PANELS, 0.01), 480),
+    "published_row": (lambda: plots.published_row(np.arange(2376.0), 108), 390),
+    "augmentations": (lambda: plots.augmentations(make_examples(), 8_000, 0.01, "dB"), 405),
+}
+
+
 def texts(axes):
     return [text.get_text() for text in axes.texts]
 
 
-@pytest.mark.parametrize(
-    ("make", "height"),
-    [
-        (lambda: plots.learning_curves(make_history(), 12), 510),
-        (lambda: plots.confusion([[8, 2, 0], [1, 5, 4], [0, 0, 3]], CLASSES, "Test"), 930),
-        (lambda: plots.timeline(make_timeline(), CLASSES, np.zeros(64_000), 4_000), 660),
-        (lambda: plots.comparison(make_runs()), 570),
-        (lambda: plots.curves_of_splits({"rows": make_history()}, "A model"), 540),
-        (lambda: plots.confusions({name: np.eye(3) for name in "abcd"}, CLASSES), 930),
-        (plots.legendre, 690),
-    ],
-)
-def test_a_picture_is_saved_as_a_png_of_its_size(tmp_path, make, height):
+def test_every_plot_is_among_the_pictures_looked_at_here():
+    assert set(PICTURES) == set(plots.__all__) - {"COLOURS", "save"}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_saved_as_a_png_of_its_size(name, tmp_path):
+    make, height = PICTURES[name]
     plots.save(make(), tmp_path / "folder" / "picture.png")
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["picture.png"]
-    pixels = matplotlib.image.imread(tmp_path / "folder" / "picture.png")[..., :3]
-    assert pixels.shape == (height, 1200, 3)
+    pixels = matplotlib.image.imread(tmp_path / "folder" / "picture.png")
+    assert pixels.shape == (height, 1200, 4)
+    assert (pixels[..., 3] == 1).all()  # opaque: as legible on a dark page as on a light one
+    pixels = pixels[..., :3]
     # Nothing is cut off at the edges, and something is drawn in every quarter.
     edges = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
     assert all((edge == 1).all() for edge in edges)
     for rows in (slice(None, height // 2), slice(height // 2, None)):
         assert (pixels[rows, :600] < 0.9).any()
         assert (pixels[rows, 600:] < 0.9).any()
+
+
+@pytest.mark.parametrize("name", ["speakers", "timeline", "counts"])
+def test_a_picture_is_the_same_whatever_style_its_caller_likes(name, tmp_path):
+    make, _ = PICTURES[name]
+    plots.save(make(), tmp_path / "plain.png")
+    colours = dict.fromkeys(("text.color", "xtick.color", "savefig.facecolor"), "red")
+    with matplotlib.rc_context({"axes.facecolor": "black", "font.size": 20} | colours):
+        before = dict(matplotlib.rcParams)
+        plots.save(make(), tmp_path / "other.png")
+        assert dict(matplotlib.rcParams) == before
+    assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "other.png").read_bytes()
 
 
 def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path):
@@ -161,6 +212,77 @@ def test_confusions_show_shares_in_percent():
     assert texts(first) == ["80", "20", "25", "75"]
     assert second.get_title() == "lmu, clips"
     assert not empty.axison
+
+
+def heights(container):
+    return [bar.get_height() for bar in container]
+
+
+def test_speakers_stand_from_the_best_to_the_worst_beside_the_uar_of_all():
+    (axes,) = plots.speakers(SPEAKERS, 0.6, "Test").axes
+    rates, mean = axes.lines
+    assert list(rates.get_ydata()) == [0.75, 0.5]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a-2 (9)", "a-1 (8)"]
+    assert mean.get_ydata()[0] == 0.6
+
+
+@pytest.mark.parametrize(("number", "rotations"), [(5, {0}), (24, {90}), (41, set())])
+def test_names_of_many_speakers_stand_upright_or_give_way_to_their_number(number, rotations):
+    many = {f"ravdess-{n:02}": {"uar": 0.5, "n_clips": 8} for n in range(number)}
+    (axes,) = plots.speakers(many, 0.5, "Test").axes
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == rotations
+    assert axes.get_xlabel() == ("speaker (clips)" if rotations else "41 speakers")
+
+
+def test_calibration_shows_how_often_answers_are_right_and_marks_the_sure():
+    table = make_answers()
+    probabilities = table[PROBABILITIES].to_numpy()
+    labels = table.emotion.map(CLASSES.index).to_numpy()
+    upper, lower, coverage = plots.calibration(table, CLASSES, "Test").axes
+    bins = metrics.reliability(probabilities, labels)
+    np.testing.assert_array_equal(heights(upper.containers[0]), bins.accuracy)
+    np.testing.assert_array_equal(heights(lower.containers[0]), bins.clips)
+    assert f"ECE {100 * metrics.ece(probabilities, labels):.1f} %" in upper.get_title()
+    _, everything, sure = coverage.lines
+    right, kept = probabilities.argmax(axis=1) == labels, ~table.unsure.to_numpy()
+    np.testing.assert_allclose(everything.get_xydata(), [[1, right.mean()]])
+    np.testing.assert_allclose(sure.get_xydata(), [[kept.mean(), right[kept].mean()]])
+
+
+def test_counts_show_emotions_by_sex_and_speakers_by_emotion():
+    index = pd.concat([make_index(), make_index(2, "tess").assign(sex="")])
+    (left, right, tess, _) = plots.counts(index).axes
+    assert "9 clips" in left.get_title(loc="left")
+    widths = [[bar.get_width() for bar in bars] for bars in left.containers]
+    assert widths == [[4, 2], [2, 1], [0, 0]]  # happy and sad: female, male, unknown
+    assert [bar.get_width() for bar in tess.containers[2]] == [4, 2]
+    assert [heights(bars) for bars in right.containers] == [[2] * 3, [1] * 3]
+    assert [label.get_text() for label in right.get_xticklabels()] == ["00", "01", "02"]
+
+
+def test_features_share_the_time_axis_of_their_waveform():
+    sound, frames, _ = plots.features(np.ones(8_000), 8_000, PANELS, 0.01).axes
+    assert sound.get_xlim() == frames.get_xlim() == (0, 1)
+    # 101 frames of 10 ms: the middle of the first is the first sample, of the last the last.
+    assert frames.images[0].get_extent()[:2] == pytest.approx((-0.005, 1.005))
+    np.testing.assert_array_equal(frames.images[0].get_array(), PANELS["log-mel (dB)"].T)
+    assert frames.get_title() == "log-mel (dB)"
+
+
+def test_a_published_row_is_shown_in_its_three_parts():
+    row = np.arange(2376.0)
+    drawn = [axes.lines[0].get_xydata() for axes in plots.published_row(row, 108).axes]
+    assert [len(part) for part in drawn] == [108, 108, 2160]
+    np.testing.assert_array_equal(np.concatenate(drawn), np.stack([row, row], axis=1))
+
+
+def test_augmentations_stand_below_the_clip_as_it_is_on_one_scale():
+    examples = make_examples()
+    *panels, _ = plots.augmentations(examples, 8_000, 0.01, "dB").axes
+    assert [axes.get_ylabel() for axes in panels[::2]] == ["as it is", "gain"]
+    assert panels[0].get_ylim() == panels[2].get_ylim()
+    assert panels[1].images[0].get_clim() == panels[3].images[0].get_clim()
+    np.testing.assert_array_equal(panels[3].images[0].get_array(), examples["gain"][1].T)
 
 
 def luminance(colour):

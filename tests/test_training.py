@@ -82,7 +82,7 @@ def test_the_model_folder_holds_what_the_contract_says(uninterrupted):
     names = {path.name for path in uninterrupted.iterdir()}
     assert names == {
         *("model.keras", "config.json", "history.csv", "metrics.json", "predictions.csv"),
-        *("curves.png", "confusion.png", "tensorboard"),
+        *("curves.png", "confusion.png", "speakers.png", "calibration.png", "tensorboard"),
     }
     metrics = json.loads((uninterrupted / "metrics.json").read_text())
     assert set(metrics) == {

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """
     cli.import_tensorflow()
     from ser_tf import corpora
-    from ser_tf.config import REAL_CORPORA
+    from ser_tf.corpora import REAL_CORPORA
 
     names = arguments.corpora or REAL_CORPORA
     index = corpora.load(names, arguments.data_dir, arguments.cache_dir)
@@ -131,16 +131,14 @@ def _features(clips: "pd.DataFrame", cache_dir: Path) -> "np.ndarray":
 def _cached_pass(clips: "pd.DataFrame") -> Callable[["pd.DataFrame"], int]:
     import numpy as np
 
-    from ser_tf import pipeline
+    from ser_tf import batches
 
     with tempfile.TemporaryDirectory() as cache_dir:
         features = _features(clips, Path(cache_dir))
     labels = np.zeros(len(features), np.int64)
 
     def one_epoch(_: "pd.DataFrame") -> int:
-        batches = pipeline.training_batches(
-            features, labels, batch_size=64, seed=0, epochs=range(10)
-        )
-        return sum(len(batch) for _, batch in batches)
+        seen = batches.training_batches(features, labels, batch_size=64, seed=0, epochs=range(10))
+        return sum(len(batch) for _, batch in seen)
 
     return one_epoch

@@ -76,7 +76,7 @@ def training_batches(
 def _tensorflow_batches(
     config: Config, lessons: Lessons, front_end: keras.Layer, epochs: range
 ) -> "tf.data.Dataset":
-    from ser_tf import pipeline
+    from ser_tf import batches
     from ser_tf.layers.augment import mixup
 
     entries = [AUGMENTATIONS[name] for name in config.augment]
@@ -86,10 +86,10 @@ def _tensorflow_batches(
         layers[entry.domain].append(entry.build(feature_entry.rate_hz))
     augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
     if layers["waveform"]:
-        augmented_clip = pipeline.augmented_clips(
+        augmented_clip = batches.augmented_clips(
             lessons.waveforms, layers["waveform"], feature_entry, front_end
         )
-    return pipeline.training_batches(
+    return batches.training_batches(
         lessons.features,
         lessons.targets,
         batch_size=config.batch_size,

@@ -124,7 +124,7 @@ def _run_epochs(
                 initial_epoch=state.epochs,
                 epochs=config.epochs,
                 shuffle=False,  # the batches are
-                verbose=1 if progress.is_watched() else 2 * epoch_lines,
+                verbose=progress.of_epochs(epoch_lines),
                 validation_data=_arrays(data.of("validation")) if config.validation else None,
                 validation_batch_size=inference.BATCH,
                 class_weight=_class_weights(training) if config.class_weights else None,
@@ -194,9 +194,12 @@ def _finish(
         model.save(temporary)
     with files.replacing(folder / artifacts.PREDICTIONS) as temporary:
         tables[parts[-1]].drop(columns="sex").to_csv(temporary, index=False)
-    scores = {part: metrics.score(table, data.classes) for part, table in tables.items()}
+    temperature = model.get_layer("calibration").temperature
+    scores = {
+        part: metrics.score(table, data.classes, temperature) for part, table in tables.items()
+    }
     content = {**_header(config, model, data.classes), **scores}
-    _draw(folder, state, content, parts[-1])
+    _draw(folder, state, content, parts[-1], tables[parts[-1]])
     artifacts.save_metrics(folder, content)
     (folder / artifacts.CHECKPOINT).unlink(missing_ok=True)
     return content
@@ -222,6 +225,8 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
         "corpora": list(config.corpora),
         "parameters": sum(int(np.prod(weight.shape)) for weight in weights),
         "classes": list(classes),
+        "temperature": model.get_layer("calibration").temperature,
+        "unsure_below": model.get_layer("calibration").unsure_below,
         "versions": {
             "ser_tf": __version__,
             "python": platform.python_version(),
@@ -241,9 +246,18 @@ def _versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def _draw(folder: Path, state: State, metrics: dict[str, Any], part: str) -> None:
-    history = pd.DataFrame(state.history)
-    plots.save(plots.learning_curves(history, state.best_epoch), folder / artifacts.CURVES)
+def _draw(
+    folder: Path, state: State, metrics: dict[str, Any], part: str, answers: pd.DataFrame
+) -> None:
+    """The pictures of a run: its course, and the scores and `answers` of one part."""
     scores, classes = metrics[part], metrics["classes"]
     title = f"{report.title(metrics)}: {part} UAR {100 * scores['uar']:.1f} %"
-    plots.save(plots.confusion(scores["confusion"], classes, title), folder / artifacts.CONFUSION)
+    history = pd.DataFrame(state.history)
+    pictures = {
+        artifacts.CURVES: plots.learning_curves(history, state.best_epoch),
+        artifacts.CONFUSION: plots.confusion(scores["confusion"], classes, title),
+        artifacts.SPEAKERS: plots.speakers(scores["per_speaker"], scores["uar"], title),
+        artifacts.CALIBRATION: plots.calibration(answers, classes, title),
+    }
+    for name, picture in pictures.items():
+        plots.save(picture, folder / name)

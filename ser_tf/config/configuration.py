@@ -1,12 +1,11 @@
-"""One frozen configuration of a training run: from flags, to JSON and back; presets."""
+"""All that determines a training run, checked, to JSON and back."""
 
 import argparse
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ser_tf import cli
@@ -255,98 +254,9 @@ class Config:
             raise InputError(f"config.json: not of this version of ser_tf ({error}).") from error
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "published": {
-        "features": "published",
-        "copies": "published",
-        "split": "rows",
-        "validation": False,
-        "watch_test": True,
-        "all_classes": True,
-        "epochs": 50,
-        "patience": None,
-        "batch_size": 64,
-        "learning_rate": 1e-3,
-        "schedule": "constant",
-        "epsilon": 1e-6,
-    }
-}
-"""For each preset, the fields it sets; any flag that is given overrides."""
-
-
-def add_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
-    """Adds a flag for every field of `Config` that has a help text, but for those in `without`.
-
-    Flags that are not given leave no trace in the namespace, so that presets can tell.
-    """
-    for item in fields(Config):
-        if "help" in item.metadata and item.name not in without:
-            shown = "" if item.default in (None, (), False) else f" (default: {item.default})"
-            parser.add_argument(
-                flag(item.name),
-                default=argparse.SUPPRESS,
-                help=item.metadata["help"] + shown,
-                **item.metadata["argument"],
-            )
-
-
-def given_names(given: Mapping[str, Any]) -> set[str]:
-    """The fields of `Config` among the flags `given`."""
-    names = {item.name for item in fields(Config)}
-    return {name for name, value in given.items() if name in names and value is not None}
-
-
-def from_flags(given: Mapping[str, Any]) -> Config:
-    """The configuration of the flags `given`, on top of the preset among them.
-
-    Raises:
-        UsageError: if two flags exclude each other or an option is unknown.
-    """
-    values = {name: _plain(given[name]) for name in given_names(given)}
-    preset = PRESETS.get(values.get("preset", ""), {})
-    try:
-        return Config(**{**preset, **values})
-    except UsageError as error:
-        unasked = [flag(name) for name in preset.keys() - values if flag(name) in str(error)]
-        note = f" --preset {values['preset']} sets {' and '.join(unasked)}." if unasked else ""
-        raise UsageError(f"{error}{note}") from error
-
-
-def refuse_changes(
-    stored: Config, wanted: Config, names: Collection[str], folder: Path, advice: str
-) -> None:
-    """Checks that the run in `folder` has what is wanted now; data may have moved.
-
-    Args:
-        stored: the configuration in `folder`.
-        wanted: the configuration that a command asks for.
-        names: the fields that must not differ.
-        folder: where the run is.
-        advice: how else to go on; ends the message.
-
-    Raises:
-        InputError: naming the first flag that differs.
-    """
-    for name in sorted(set(names) - {"data_dir"}):
-        had, asked = getattr(stored, name), getattr(wanted, name)
-        if had != asked:
-            raise InputError(
-                f"{flag(name)}: the run in {folder} has {had}, this command says {asked}; {advice}"
-            )
-
-
 def flag(name: str) -> str:
     """The flag of a field, as `--split-seed`."""
     return "--" + name.replace("_", "-")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, list):
-        pairs = bool(value) and all(isinstance(item, tuple) for item in value)
-        return dict(value) if pairs else tuple(value)
-    return value
 
 
 def _tuples(value: Any) -> Any:

@@ -1,0 +1,17 @@
+"""One frozen configuration of a training run: from flags, to JSON and back; presets."""
+
+from ser_tf.config.configuration import COPIES, SCHEDULES, Config, UsageError, flag
+from ser_tf.config.flags import PRESETS, add_flags, from_flags, given_names, refuse_changes
+
+__all__ = [
+    "COPIES",
+    "PRESETS",
+    "SCHEDULES",
+    "Config",
+    "UsageError",
+    "add_flags",
+    "flag",
+    "from_flags",
+    "given_names",
+    "refuse_changes",
+]

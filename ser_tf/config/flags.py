@@ -1,0 +1,98 @@
+"""Configurations from the flags of a command, on top of presets."""
+
+import argparse
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ser_tf.config.configuration import Config, UsageError, flag
+from ser_tf.errors import InputError
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "published": {
+        "features": "published",
+        "copies": "published",
+        "split": "rows",
+        "validation": False,
+        "watch_test": True,
+        "all_classes": True,
+        "epochs": 50,
+        "patience": None,
+        "batch_size": 64,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "epsilon": 1e-6,
+    }
+}
+"""For each preset, the fields it sets; any flag that is given overrides."""
+
+
+def add_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """Adds a flag for every field of `Config` that has a help text, but for those in `without`.
+
+    Flags that are not given leave no trace in the namespace, so that presets can tell.
+    """
+    for item in fields(Config):
+        if "help" in item.metadata and item.name not in without:
+            shown = "" if item.default in (None, (), False) else f" (default: {item.default})"
+            parser.add_argument(
+                flag(item.name),
+                default=argparse.SUPPRESS,
+                help=item.metadata["help"] + shown,
+                **item.metadata["argument"],
+            )
+
+
+def given_names(given: Mapping[str, Any]) -> set[str]:
+    """The fields of `Config` among the flags `given`."""
+    names = {item.name for item in fields(Config)}
+    return {name for name, value in given.items() if name in names and value is not None}
+
+
+def from_flags(given: Mapping[str, Any]) -> Config:
+    """The configuration of the flags `given`, on top of the preset among them.
+
+    Raises:
+        UsageError: if two flags exclude each other or an option is unknown.
+    """
+    values = {name: _plain(given[name]) for name in given_names(given)}
+    preset = PRESETS.get(values.get("preset", ""), {})
+    try:
+        return Config(**{**preset, **values})
+    except UsageError as error:
+        unasked = [flag(name) for name in preset.keys() - values if flag(name) in str(error)]
+        note = f" --preset {values['preset']} sets {' and '.join(unasked)}." if unasked else ""
+        raise UsageError(f"{error}{note}") from error
+
+
+def refuse_changes(
+    stored: Config, wanted: Config, names: Collection[str], folder: Path, advice: str
+) -> None:
+    """Checks that the run in `folder` has what is wanted now; data may have moved.
+
+    Args:
+        stored: the configuration in `folder`.
+        wanted: the configuration that a command asks for.
+        names: the fields that must not differ.
+        folder: where the run is.
+        advice: how else to go on; ends the message.
+
+    Raises:
+        InputError: naming the first flag that differs.
+    """
+    for name in sorted(set(names) - {"data_dir"}):
+        had, asked = getattr(stored, name), getattr(wanted, name)
+        if had != asked:
+            raise InputError(
+                f"{flag(name)}: the run in {folder} has {had}, this command says {asked}; {advice}"
+            )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list):
+        pairs = bool(value) and all(isinstance(item, tuple) for item in value)
+        return dict(value) if pairs else tuple(value)
+    return value

@@ -1,0 +1,129 @@
+"""What all pictures share: colours, size, letters, background, and how they are written."""
+
+import functools
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from ser_tf import files
+
+P = ParamSpec("P")
+
+COLOURS = {
+    "neutral": "#999999",
+    "calm": "#56b4e9",
+    "happy": "#f0e442",
+    "sad": "#0072b2",
+    "angry": "#d55e00",
+    "fear": "#cc79a7",
+    "disgust": "#009e73",
+    "surprise": "#e69f00",
+}
+"""Every emotion's colour, the same in all pictures."""
+
+SPLIT_COLOURS = {"rows": "#d55e00", "clips": "#e69f00", "speakers": "#0072b2"}
+"""Every split's colour; folds have another."""
+
+BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
+
+WIDTH_INCHES = 8.0
+DOTS_PER_INCH = 150
+
+MOST_NAMES = 40
+"""The names of more speakers than these could not be read beside one another."""
+
+_PAPER = "white"
+_STYLE: Any = {
+    "figure.facecolor": _PAPER,
+    "axes.facecolor": _PAPER,
+    "axes.titlesize": 11,
+    "axes.axisbelow": True,
+    "grid.color": "0.7",
+    "grid.alpha": 0.4,
+}
+"""What differs from matplotlib's own defaults, which are written in black."""
+
+
+@contextmanager
+def _own_style() -> Iterator[None]:
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+class _Picture(Figure):
+    """A figure that keeps its style when it is drawn, which is when its ticks are made."""
+
+    def draw(self, renderer: Any) -> None:
+        with _own_style():
+            super().draw(renderer)
+
+
+def picture(make: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Lets a function make pictures in black on white, whatever style its caller has chosen.
+
+    The page behind a picture may be light or dark: an opaque white ground of its own is legible on
+    both.
+    """
+
+    @functools.wraps(make)
+    def made(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with _own_style():
+            return make(*args, **kwargs)
+
+    return made
+
+
+def figure(height_inches: float) -> Figure:
+    """An empty figure of the width that all have."""
+    return _Picture(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Writes a figure as PNG; the file is whole or absent. 1,200 pixels wide.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=DOTS_PER_INCH, facecolor=_PAPER)
+    with files.replacing(Path(path)) as temporary:
+        temporary.write_bytes(png.getvalue())
+
+
+def percent(axes: Axes, which: str = "y") -> None:
+    """Labels an axis of rates from 0 to 1 in percent."""
+    axis = axes.yaxis if which == "y" else axes.xaxis
+    axis.set_major_formatter(percents())
+
+
+def percents() -> PercentFormatter:
+    """Writes rates from 0 to 1 as in `80 %`."""
+    return PercentFormatter(1, decimals=0, symbol=" %")
+
+
+def name_speakers(axes: Axes, names: list[str], what: str, letters: int) -> None:
+    """Names the columns of a picture, or where they are too many to be read says how many.
+
+    Args:
+        axes: whose columns stand at 0, 1, 2, ...
+        names: of the columns.
+        what: they are.
+        letters: that fit beside one another; names of more stand upright.
+    """
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    if len(names) > MOST_NAMES:
+        axes.set_xticks([])
+        axes.set_xlabel(f"{len(names)} speakers")
+        return
+    narrow = len(names) * (1 + max(map(len, names))) > letters
+    axes.set_xticks(range(len(names)), names, rotation=90 * narrow, fontsize=8)
+    axes.set_xlabel(what)

@@ -1,0 +1,192 @@
+"""The notebooks run from top to bottom, offline, and are kept in the form that git shall see."""
+
+import ast
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
+import ser_tf
+from ser_tf.augment import AUGMENTATIONS
+
+ROOT = Path(ser_tf.__file__).parents[1]
+NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+QUICK = {
+    "01_train": "EPOCHS = 1",
+    "02_data_and_features": "",
+    "03_published_table": (
+        "EPOCHS = 1; SPLITS = ['rows', 'speakers']; OPTIONS = ['--model-options', 'filters=4']"
+    ),
+    "04_serve": "EPOCHS = 1; DOCKER = False",
+}
+"""What replaces the parameters of each notebook, so that it ends soon."""
+
+RUN = """
+import nbclient, nbformat
+notebook = nbformat.read("run.ipynb", as_version=4)
+nbformat.write(nbclient.execute(notebook, timeout=600, kernel_name="python3"), "run.ipynb")
+"""
+
+each = pytest.mark.parametrize("name", NOTEBOOKS)
+
+
+@pytest.fixture(scope="module")
+def tidying():
+    """The module `.ci/tidy_notebooks.py`."""
+    spec = importlib.util.spec_from_file_location("tidy", ROOT / ".ci" / "tidy_notebooks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(name):
+    return nbformat.read(NOTEBOOKS[name], as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tagged(notebook):
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    return [number for number, found in enumerate(tags) if "parameters" in found]
+
+
+def execute(name, folder):
+    """The notebook as it is after a run in a folder of its own."""
+    notebook = read(name)
+    quick = nbformat.v4.new_code_cell(QUICK[name])
+    notebook.cells.insert(tagged(notebook)[0] + 1, quick)
+    folder.mkdir()
+    nbformat.write(notebook, folder / "run.ipynb")
+    run = subprocess.run([sys.executable, "-c", RUN], cwd=folder, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return nbformat.read(folder / "run.ipynb", as_version=4)
+
+
+@pytest.fixture(scope="module")
+def folder(cache_dir, tmp_path_factory):
+    """Where notebooks run: offline, with the cache of these tests."""
+    made = tmp_path_factory.mktemp("notebooks")
+    (made / "ser_tf").symlink_to(cache_dir)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NO_COLOR", raising=False)
+        patch.setenv("XDG_CACHE_HOME", str(made))
+        patch.setenv("MPLCONFIGDIR", matplotlib.get_cachedir())  # its fonts are found already
+        patch.setenv("PYTHONPATH", str(ROOT))
+        for flag in ("HTTP_PROXY", "HTTPS_PROXY"):
+            patch.setenv(flag, "http://127.0.0.1:9")  # nothing may be fetched
+        yield made
+
+
+@pytest.fixture(scope="module")
+def executed(folder):
+    """The notebooks but the longest as they are after a run; two run side by side."""
+    names = sorted(set(QUICK) - {"04_serve"}, reverse=True)
+    with ThreadPoolExecutor(2) as pool:
+        runs = pool.map(lambda name: execute(name, folder / name), names)
+        return dict(zip(names, runs, strict=True))
+
+
+def shown(notebook):
+    """All that a run has printed, and the kinds of what it has shown."""
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    text = "".join(output.get("text", "") for output in outputs)
+    return text, [kind for output in outputs for kind in output.get("data", {})]
+
+
+def test_a_model_is_trained_watched_evaluated_and_exported(executed, folder):
+    text, kinds = shown(executed["01_train"])
+    assert "6/6" in text  # Keras's bar
+    assert kinds.count("image/png") == 4
+    assert "serving_default" in text
+    assert (folder / "01_train/saved_models/lmu-demo/1/saved_model.pb").is_file()
+
+
+def test_data_features_and_augmentations_are_seen_and_heard(executed, folder):
+    text, kinds = shown(executed["02_data_and_features"])
+    assert "0 errors, 0 warnings" in text
+    assert kinds.count("image/png") == 4
+    players = re.findall("<audio", json.dumps(executed["02_data_and_features"]))
+    assert len(players) == 1 + 1 + len(AUGMENTATIONS)  # the clip; as it is and after each
+    assert {path.name for path in (folder / "02_data_and_features/tensors").iterdir()} == {
+        *("train.npz", "validation.npz", "test.npz")
+    }
+
+
+def test_the_table_shows_the_splits_side_by_side(executed):
+    text, kinds = shown(executed["03_published_table"])
+    assert "2 of 2: cnn1, speakers" in text
+    assert kinds.count("text/markdown") == 1
+    assert kinds.count("image/png") == 3
+
+
+@pytest.mark.slow
+def test_a_server_is_asked_by_rest_and_grpc_and_a_recording_is_followed(folder):
+    text, kinds = shown(execute("04_serve", folder / "04_serve"))
+    answers = [json.loads(line) for line in text.splitlines() if line.startswith('{"path"')]
+    assert len(answers) == 2 * 3
+    assert answers[:3] == answers[3:]
+    assert "of real time" in text
+    assert kinds.count("image/png") == 1
+    assert (folder / "04_serve/saved_models/lmu-causal-demo/serving/compose.yaml").is_file()
+
+
+@each
+def test_a_notebook_is_kept_without_outputs_and_with_the_projects_address(name, tidying):
+    text = NOTEBOOKS[name].read_text()
+    nbformat.validate(nbformat.reads(text, 4))
+    assert tidying.tidy(text, name, tidying.address()) == text, "run .ci/tidy_notebooks.py"
+
+
+def test_the_readme_links_every_notebook_with_the_projects_address(tidying):
+    text = (ROOT / "README.md").read_text()
+    assert tidying.tidy_readme(text, tidying.address()) == text, "run .ci/tidy_notebooks.py"
+    assert set(re.findall(r"\(notebooks/(\w+)\.ipynb\)", text)) == set(NOTEBOOKS)
+
+
+@each
+def test_an_address_in_setup_cfg_becomes_a_badge_and_what_is_installed(name, tidying):
+    text = NOTEBOOKS[name].read_text()
+    with_address = tidying.tidy(text, name, "someone/speech")
+    first, install = (
+        "".join(cell["source"])
+        for cell in json.loads(with_address)["cells"][:3]
+        if cell["cell_type"] == "code" or "Colab" in "".join(cell["source"])
+    )
+    page = f"colab.research.google.com/github/someone/speech/blob/main/notebooks/{name}.ipynb"
+    assert page in first
+    assert re.search(r"ser_tf(\[serving\])? @ git\+https://github.com/someone/speech\"", install)
+    assert tidying.tidy(with_address, name, "someone/speech") == with_address
+    assert tidying.tidy(with_address, name, None) == tidying.tidy(text, name, None)
+
+
+@each
+def test_a_notebook_has_one_switch_and_explains_each_step(name):
+    notebook = read(name)
+    assert len(tagged(notebook)) == 1
+    switch = notebook.cells[tagged(notebook)[0]].source
+    assert switch.startswith('CORPORA = ["demo"]  # or ["ravdess"')
+    for cell in notebook.cells:
+        assert len(cell.source.splitlines()) <= 25
+    prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert len(prose) >= len(code_cells(notebook)) - 3
+
+
+@each
+def test_a_notebook_uses_no_private_names(name):
+    transform = TransformerManager().transform_cell
+    for cell in code_cells(read(name)):
+        for node in ast.walk(ast.parse(transform(cell.source))):
+            if isinstance(node, ast.Attribute):
+                assert not re.match("_(?!_)", node.attr), node.attr
+            if isinstance(node, ast.ImportFrom):
+                assert not any(alias.name.startswith("_") for alias in node.names)

@@ -1,0 +1,66 @@
+"""Tables fit the terminal; colour is for those who see it and want it."""
+
+import io
+
+import pytest
+
+from ser_tf import progress, stream, terminal
+from ser_tf.answers import Answer
+from ser_tf.emotions import EMOTIONS
+
+
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def look_at_a_screen(monkeypatch):
+    """Lets a terminal of 80 columns that shows colours be written to."""
+    monkeypatch.setattr("sys.stdout", Screen())
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def test_a_file_gets_tables_of_full_width_and_no_colour(monkeypatch):
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert terminal.row("speaker     ", EMOTIONS) == "speaker     " + "".join(
+        f"{name:>9}" for name in EMOTIONS
+    )
+    assert terminal.coloured("error", "red") == "error"
+    assert progress.of_epochs(lines=True) == 2
+    assert progress.of_epochs(lines=False) == 0
+
+
+def test_a_terminal_gets_tables_of_its_width_and_colour(monkeypatch):
+    look_at_a_screen(monkeypatch)
+    assert terminal.row(" " * 40, ["neutral", 12_162]) == " " * 40 + "  neutral    12162"
+    narrow = terminal.row(" " * 36, EMOTIONS)
+    assert narrow.split() == "neut calm happ sad angr fear disg surp".split()
+    assert len(narrow) <= 80
+    # A number that is cut would be another.
+    assert terminal.row(" " * 78, [12_162]).endswith("12162")
+    assert terminal.coloured("error", "red") == "\x1b[31merror\x1b[0m"
+    assert progress.of_epochs(lines=False) == 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_who_wants_no_colour_gets_none_and_a_line_an_epoch(name, value, monkeypatch):
+    look_at_a_screen(monkeypatch)
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stderr", Screen())
+    assert terminal.coloured("error", "red") == "error"
+    assert progress.of_epochs(lines=False) == 2
+
+
+def test_an_empty_wish_for_no_colour_is_none(monkeypatch):
+    look_at_a_screen(monkeypatch)
+    monkeypatch.setenv("NO_COLOR", "")
+    assert terminal.has_colour()
+
+
+def test_a_stream_stays_on_its_line(monkeypatch):
+    look_at_a_screen(monkeypatch)
+    answer = Answer("surprise", 1.0, dict.fromkeys(EMOTIONS, 1.0), True)
+    for line in (stream._heading(EMOTIONS), stream._as_row(3599.5, answer)):
+        assert len(line.rstrip("\n")) <= 80
