@@ -53,7 +53,8 @@ def _clips(artifact: artifacts.Artifact, arguments: argparse.Namespace) -> "Data
     from ser_tf import data as datasets
 
     front_end = artifact.model.get_layer("front_end")
-    config = artifact.config
+    # What is learnt from and not scored is not made.
+    config = dataclasses.replace(artifact.config, augment_copies=None, sounds=0)
     if arguments.data_dir:
         config = dataclasses.replace(config, data_dir=str(arguments.data_dir))
     if not arguments.corpora:

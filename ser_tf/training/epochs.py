@@ -176,17 +176,17 @@ def restore_checkpoint(folder: Path, model: keras.Model, keep: str = "best") -> 
     model.optimizer.build(model.trainable_variables)
     try:
         with np.load(path) as stored:
+            _require_backend(str(stored.get("backend", "tensorflow")), path)
             _assign(model.variables, stored, "model")
             _assign(model.optimizer.variables, stored, "optimizer")
             best = [stored[f"best_{number}"] for number in range(len(model.variables))]
-            state = State(json.loads(str(stored["history"])), best, keep)
-            trained_on = str(stored.get("backend", "tensorflow"))
+            return State(json.loads(str(stored["history"])), best, keep)
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: no checkpoint of this model ({error}); --overwrite starts anew."
         ) from error
-    _require_backend(trained_on, path)
-    return state
 
 
 def _require_backend(trained_on: str, path: Path) -> None:
