@@ -32,7 +32,7 @@ QUICK = {
 RUN = """
 import nbclient, nbformat
 notebook = nbformat.read("run.ipynb", as_version=4)
-nbformat.write(nbclient.execute(notebook, timeout=600, kernel_name="python3"), "run.ipynb")
+nbformat.write(nbclient.execute(notebook, timeout=1800, kernel_name="python3"), "run.ipynb")
 """
 
 each = pytest.mark.parametrize("name", NOTEBOOKS)
@@ -79,8 +79,8 @@ def folder(cache_dir, tmp_path_factory):
     (made / "ser_tf").symlink_to(cache_dir)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("NO_COLOR", raising=False)
-        patch.setenv("XDG_CACHE_HOME", str(made))
         patch.setenv("MPLCONFIGDIR", matplotlib.get_cachedir())  # its fonts are found already
+        patch.setenv("XDG_CACHE_HOME", str(made))
         patch.setenv("PYTHONPATH", str(ROOT))
         for flag in ("HTTP_PROXY", "HTTPS_PROXY"):
             patch.setenv(flag, "http://127.0.0.1:9")  # nothing may be fetched
