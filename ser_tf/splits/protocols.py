@@ -57,7 +57,7 @@ def follow(rows: "pd.DataFrame", name: str) -> list["pd.DataFrame"]:
             f"--protocol {name}: no clips of {len(missing)} of its {len(wanted)} speakers, the "
             f"first is {missing[0]}; it needs the whole corpus {missing[0].split('-')[0]}."
         )
-    others = rows[~rows.speaker.isin(list(wanted))]
+    others = rows[~rows.corpus.isin(rows.corpus[rows.speaker.isin(list(wanted))])]
     strata = draws.by_stratum(others, others.speaker, draws.STRATA["speakers"], seed=0)
     dealt = [speaker for stratum in strata for speaker in stratum]
     folds = PROTOCOLS[name]
