@@ -87,7 +87,7 @@ def test_the_model_folder_holds_what_the_contract_says(uninterrupted):
     metrics = json.loads((uninterrupted / "metrics.json").read_text())
     assert set(metrics) == {
         *("split", "split_seed", "seed", "model", "corpora", "parameters", "classes", "versions"),
-        *("leaky", "train", "validation", "test"),
+        *("leaky", "temperature", "unsure_below", "train", "validation", "test"),
     }
     assert len(pd.read_csv(uninterrupted / "history.csv")) == 4
     columns = pd.read_csv(uninterrupted / "predictions.csv").columns.tolist()
