@@ -75,10 +75,8 @@ def training_batches(
             batch = tf.map_fn(
                 lambda clip: augmented_clip(*clip), (rows, seeds), fn_output_signature=tf.float32
             )
-        batch, wanted = (
-            pipeline.apply(feature_layers, batch, batch_seed),
-            tf.gather(target_table, rows),
-        )
+        batch = pipeline.apply(feature_layers, batch, batch_seed)
+        wanted = tf.gather(target_table, rows)
         return mixture(batch, wanted, pipeline.fold(batch_seed, -1)) if mixture else (batch, wanted)
 
     chain = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(batches_of)

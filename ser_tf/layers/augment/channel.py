@@ -11,7 +11,7 @@ from ser_tf.layers.augment.augmentation import Augmentation, draw, ordered
 from ser_tf.layers.augment.waveforms import octaves_above
 
 _SLOPE = 12.0
-"""Steepness of the band's edges: 12 dB half an octave outside them, 70 dB two octaves outside."""
+"""Steepness of the band: 8 dB less at an edge, 26 half an octave outside it, 48 a whole one."""
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
