@@ -15,6 +15,8 @@ from ser_tf.layers.lmu import delay
 from ser_tf.layers.lmu.constants import constant
 
 Tensor = Any
+_LARGEST = 2**20
+"""Numbers in the constant of one long product, at most: 4 MB."""
 
 
 def convolve(u: Tensor, kernel: Tensor) -> Tensor:
@@ -102,16 +104,30 @@ def memories(u: Tensor, order: int, theta: float, block: int, length: int) -> Te
     blocks = -(-steps // block)
     x = pad(u, 0, blocks * block - steps)
     x = ops.reshape(ops.transpose(x, (0, 2, 1)), (batch * channels, blocks, block))
-    reach = lags(steps, block, length)
-    earlier = lagged(ops.transpose(pad(x, 1, 0)[:, :-1], (0, 2, 1)), reach)
-    earlier = ops.transpose(earlier, (0, 2, 3, 1))
-    earlier = ops.reshape(earlier, (batch * channels, blocks, reach * block))
-    response = constant(reversed_response, order, theta, -(-length // block) * block)
-    before = ops.matmul(earlier, response[-reach * block :])
+    before = _before_blocks(x, order, theta, length)
     x = ops.concatenate([x, before], axis=-1)
     x = ops.matmul(x, constant(advance, order, theta, block))
     x = ops.reshape(x, (batch, channels, blocks * block, order))
     return first(ops.transpose(x, (0, 2, 1, 3)), steps)
+
+
+def _before_blocks(x: Tensor, order: int, theta: float, length: int) -> Tensor:
+    """The memory before each block of `(rows, blocks, block)`: `(rows, blocks, order)`.
+
+    Of a short sequence, all of which is heard to the end, it is one product, which moves less data
+    than to lay the earlier blocks beside each.
+    """
+    rows, blocks, block = ops.shape(x)
+    reach = lags(blocks * block, block, length)
+    if isinstance(blocks, int) and reach == blocks and blocks * block * blocks * order <= _LARGEST:
+        answers = constant(starts, order, theta, block, blocks, length)
+        before = ops.matmul(ops.reshape(x, (rows, blocks * block)), answers)
+        return ops.reshape(before, (rows, blocks, order))
+    earlier = lagged(ops.transpose(pad(x, 1, 0)[:, :-1], (0, 2, 1)), reach)
+    earlier = ops.transpose(earlier, (0, 2, 3, 1))
+    earlier = ops.reshape(earlier, (rows, blocks, reach * block))
+    response = constant(reversed_response, order, theta, -(-length // block) * block)
+    return ops.matmul(earlier, response[-reach * block :])
 
 
 def lagged(x: Tensor, lags: Any) -> Tensor:
@@ -179,6 +195,21 @@ def advance(order: int, theta: float, block: int) -> np.ndarray:
         result[step, step:block] = response[: block - step]
     result[block:] = delay.powers(order, theta, block).transpose(2, 0, 1)
     return result.reshape(block + order, block * order)
+
+
+def starts(order: int, theta: float, block: int, blocks: int, length: int) -> np.ndarray:
+    """What a sequence's inputs give for the memory before each block.
+
+    Returns:
+        `(blocks * block, blocks * order)`: a row an input, an input counted for `length` steps.
+    """
+    response = np.zeros((blocks * block, order))
+    heard = min(length, blocks * block)
+    response[:heard] = delay.impulse_response(order, theta, heard)
+    result = np.zeros((blocks * block, blocks, order))
+    for number in range(1, blocks):
+        result[: number * block, number] = response[: number * block][::-1]
+    return result.reshape(blocks * block, blocks * order)
 
 
 def reversed_response(order: int, theta: float, length: int) -> np.ndarray:
