@@ -32,9 +32,9 @@ class Channel:
 
     domain: ClassVar[str] = "waveform"
     color_db: float = 5.0
-    band_share: float = 0.3
+    band_share: float = 0.5
     low_hz: tuple[float, float] = (50.0, 400.0)
-    high_hz: tuple[float, float] = (3000.0, 8000.0)
+    high_hz: tuple[float, float] = (2800.0, 8000.0)
 
     def build(self, rate_hz: int) -> "keras.Layer":
         """The layer for waveforms at `rate_hz`."""
@@ -59,10 +59,10 @@ class Gain:
 
 @dataclass(frozen=True)
 class Shift:
-    """A move in time, earlier or later, by up to `shift_seconds`."""
+    """A move in time drawn from `shift_seconds`, later above 0."""
 
     domain: ClassVar[str] = "waveform"
-    shift_seconds: float = 0.2
+    shift_seconds: tuple[float, float] = (-0.2, 0.2)
 
     def build(self, rate_hz: int) -> "keras.Layer":
         """The layer for waveforms at `rate_hz`."""
@@ -123,6 +123,7 @@ AUGMENTATIONS: dict[str, Noise | Channel | Gain | Shift | Pitch | Stretch | Spec
     "channel": Channel(),
     "gain": Gain(),
     "shift": Shift(),
+    "late": Shift((0.0, 3.0)),
     "pitch": Pitch(),
     "stretch": Stretch(),
     "specaugment": SpecAugment(),

@@ -174,7 +174,7 @@ def test_a_saved_model_keeps_its_augmentations(tmp_path) -> None:
         ("noise", {"color": "brown"}, "color is one of white, pink. Received: brown"),
         ("gain", {"gain_db": (0, float("inf"))}, "gain_db is two finite numbers"),
         ("gain", {"gain_db": (1,)}, "gain_db is two finite numbers"),
-        ("shift", {"shift_seconds": -1}, "shift_seconds is finite and not negative. Received: -1"),
+        ("shift", {"shift_seconds": (1, -1)}, "shift_seconds is two finite numbers"),
         ("pitch", {"semitones": (float("nan"), 1)}, "semitones is two finite numbers"),
         ("stretch", {"rate": (0, 1)}, "rate is above 0"),
         ("specaugment", {"time_masks": -1}, "not negative"),
@@ -227,7 +227,7 @@ def test_gain_is_the_one_asked_for() -> None:
 
 def test_shift_moves_within_its_limit_and_fills_with_zeros() -> None:
     inputs = np.tile(np.arange(1, 1001, dtype=np.float32), (200, 1))
-    outputs = run("shift", inputs, shift_seconds=100 / RATE_HZ)
+    outputs = run("shift", inputs, shift_seconds=(-100 / RATE_HZ, 100 / RATE_HZ))
     moves = []
     for item in outputs:
         place = int(np.flatnonzero(item)[0])
@@ -243,8 +243,16 @@ def test_shift_moves_within_its_limit_and_fills_with_zeros() -> None:
 
 
 def test_a_short_clip_is_never_shifted_out_of_itself() -> None:
-    outputs = run("shift", np.ones((50, 40), np.float32), shift_seconds=1.0)
+    outputs = run("shift", np.ones((50, 40), np.float32), shift_seconds=(-1.0, 1.0))
     assert outputs.sum(axis=1).min() >= 20
+
+
+def test_a_late_clip_begins_with_silence() -> None:
+    outputs = run("late", np.ones((50, 40), np.float32))
+    begins = outputs.argmax(axis=1)
+    assert 0 <= begins.min() < 3
+    assert 17 < begins.max() <= 20
+    assert (outputs[:, 20:] == 1).all()
 
 
 @pytest.mark.parametrize("semitones", [-5.0, 0.7, 4.0])

@@ -75,28 +75,29 @@ class Shift(Augmentation):
     Input shape: `(batch, samples)`.
 
     Args:
-        shift_seconds: the farthest move, in either direction; never more than half the waveform.
+        shift_seconds: the range of the move, negative for earlier; either way never more than half
+            the waveform.
         rate_hz: the waveforms' rate.
         seed: see `Augmentation`.
     """
 
-    def __init__(self, shift_seconds: float, rate_hz: int, **kwargs: Any) -> None:
+    def __init__(self, shift_seconds: Sequence[float], rate_hz: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not (math.isfinite(shift_seconds) and shift_seconds >= 0):
-            raise ValueError(
-                f"shift_seconds is finite and not negative. Received: {shift_seconds}."
-            )
         if rate_hz <= 0:
             raise ValueError(f"rate_hz is above 0. Received: {rate_hz}.")
-        self.shift_seconds = shift_seconds
+        self.shift_seconds = ordered("shift_seconds", shift_seconds)
         self.rate_hz = rate_hz
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """`inputs`, moved."""
         samples = tf.shape(inputs)[1]
-        farthest = tf.minimum(round(self.shift_seconds * self.rate_hz), samples // 2)
+        farthest = samples // 2
+        earliest, latest = (
+            tf.clip_by_value(round(seconds * self.rate_hz), -farthest, farthest)
+            for seconds in self.shift_seconds
+        )
         moves = tf.random.stateless_uniform(
-            (tf.shape(inputs)[0], 1), seed, -farthest, farthest + 1, tf.int32
+            (tf.shape(inputs)[0], 1), seed, earliest, latest + 1, tf.int32
         )
         sources = tf.range(samples) - moves  # (batch, samples)
         inside = (sources >= 0) & (sources < samples)
