@@ -59,10 +59,11 @@ class Gain:
 
 @dataclass(frozen=True)
 class Shift:
-    """A move in time drawn from `shift_seconds`, later above 0."""
+    """For `share` of the clips a move in time drawn from `shift_seconds`, later above 0."""
 
     domain: ClassVar[str] = "waveform"
     shift_seconds: tuple[float, float] = (-0.2, 0.2)
+    share: float = 1.0
 
     def build(self, rate_hz: int) -> "keras.Layer":
         """The layer for waveforms at `rate_hz`."""
@@ -123,7 +124,7 @@ AUGMENTATIONS: dict[str, Noise | Channel | Gain | Shift | Pitch | Stretch | Spec
     "channel": Channel(),
     "gain": Gain(),
     "shift": Shift(),
-    "late": Shift((0.0, 3.0)),
+    "late": Shift((0.0, 3.0), share=0.3),
     "pitch": Pitch(),
     "stretch": Stretch(),
     "specaugment": SpecAugment(),

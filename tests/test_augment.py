@@ -19,7 +19,12 @@ from ser_tf.layers.augment import (
 RATE_HZ = 16_000
 SAMPLES = 12_000
 SEED = tf.constant([3, 5])
-WAVEFORM_NAMES = [name for name, entry in AUGMENTATIONS.items() if entry.domain == "waveform"]
+ENTRIES = {
+    name: replace(entry, share=1.0) if hasattr(entry, "share") else entry
+    for name, entry in AUGMENTATIONS.items()
+}
+"""The augmentations, so that they change every clip."""
+WAVEFORM_NAMES = [name for name, entry in ENTRIES.items() if entry.domain == "waveform"]
 
 
 def voice(samples: int = SAMPLES, seed: int = 0, pitch_hz: float = 140) -> np.ndarray:
@@ -34,7 +39,7 @@ def voice(samples: int = SAMPLES, seed: int = 0, pitch_hz: float = 140) -> np.nd
 
 def example(name: str, batch: int = 3) -> np.ndarray:
     """A batch for the augmentation `name`."""
-    if AUGMENTATIONS[name].domain == "waveform":
+    if ENTRIES[name].domain == "waveform":
         return np.stack([voice(seed=n, pitch_hz=100 + 30 * n) for n in range(batch)])
     rng = np.random.default_rng(0)
     frames = rng.standard_normal((batch, 90, 20)).cumsum(axis=1) - 100
@@ -42,7 +47,7 @@ def example(name: str, batch: int = 3) -> np.ndarray:
 
 
 def run(name: str, inputs: np.ndarray, seed: tf.Tensor = SEED, **options: object) -> np.ndarray:
-    layer = replace(AUGMENTATIONS[name], **options).build(RATE_HZ)
+    layer = replace(ENTRIES[name], **options).build(RATE_HZ)
     return layer(inputs, training=True, seed=seed).numpy()
 
 
@@ -67,15 +72,15 @@ def assert_equals_librosas(actual: np.ndarray, expected: np.ndarray, floor_db: f
     assert np.abs(ours - librosas).mean() < 0.05
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", ENTRIES)
 def test_nothing_changes_outside_training(name: str) -> None:
     inputs = example(name)
-    layer = AUGMENTATIONS[name].build(RATE_HZ)
+    layer = ENTRIES[name].build(RATE_HZ)
     np.testing.assert_array_equal(layer(inputs), inputs)
     np.testing.assert_array_equal(layer(inputs, training=False, seed=SEED), inputs)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", ENTRIES)
 def test_the_seed_decides_what_changes(name: str) -> None:
     inputs = example(name)
     once = run(name, inputs)
@@ -86,25 +91,25 @@ def test_the_seed_decides_what_changes(name: str) -> None:
     assert (run(name, inputs, tf.constant([3, 6])) != once).any()
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", ENTRIES)
 def test_items_of_equal_content_change_differently(name: str) -> None:
     first, second = run(name, np.repeat(example(name, 1), 2, axis=0))
     assert (first != second).any()
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", ENTRIES)
 def test_without_a_seed_calls_differ_and_the_constructors_seed_repeats_them(name: str) -> None:
     inputs = example(name, 1)
     layers = []
     for _ in range(2):
-        config = AUGMENTATIONS[name].build(RATE_HZ).get_config() | {"seed": 7}
-        layers.append(type(AUGMENTATIONS[name].build(RATE_HZ)).from_config(config))
+        config = ENTRIES[name].build(RATE_HZ).get_config() | {"seed": 7}
+        layers.append(type(ENTRIES[name].build(RATE_HZ)).from_config(config))
     one, two = ([layer(inputs, training=True).numpy() for _ in range(2)] for layer in layers)
     np.testing.assert_array_equal(one, two)
     assert (one[0] != one[1]).any()
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", ENTRIES)
 def test_an_item_does_not_hear_its_neighbours(name: str) -> None:
     inputs = example(name)
     others = inputs.copy()
@@ -128,10 +133,10 @@ def test_frames_of_one_frame_or_one_channel_stay_finite() -> None:
         assert np.isfinite(run("specaugment", np.ones(shape, np.float32))).all()
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", ENTRIES)
 def test_layers_work_in_a_graph_of_unknown_shape(name: str) -> None:
     inputs = example(name)
-    layer = AUGMENTATIONS[name].build(RATE_HZ)
+    layer = ENTRIES[name].build(RATE_HZ)
     rank = inputs.ndim - 1
 
     @tf.function(input_signature=[tf.TensorSpec([None] * rank)])
@@ -143,9 +148,9 @@ def test_layers_work_in_a_graph_of_unknown_shape(name: str) -> None:
     np.testing.assert_allclose(next(iter(items)), run(name, inputs[:1])[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", ENTRIES)
 def test_the_configuration_has_every_argument(name: str) -> None:
-    layer = AUGMENTATIONS[name].build(RATE_HZ)
+    layer = ENTRIES[name].build(RATE_HZ)
     config = layer.get_config()
     arguments = set()
     for cls in type(layer).__mro__[:2]:
@@ -155,7 +160,7 @@ def test_the_configuration_has_every_argument(name: str) -> None:
 
 
 def test_a_saved_model_keeps_its_augmentations(tmp_path) -> None:
-    layers = [AUGMENTATIONS[name].build(RATE_HZ) for name in AUGMENTATIONS]
+    layers = [ENTRIES[name].build(RATE_HZ) for name in ENTRIES]
     frames = keras.layers.Reshape((-1, 10))
     model = keras.Sequential([keras.Input((None,)), *layers[:-1], frames, layers[-1]])
     model.save(tmp_path / "model.keras")
@@ -175,6 +180,7 @@ def test_a_saved_model_keeps_its_augmentations(tmp_path) -> None:
         ("gain", {"gain_db": (0, float("inf"))}, "gain_db is two finite numbers"),
         ("gain", {"gain_db": (1,)}, "gain_db is two finite numbers"),
         ("shift", {"shift_seconds": (1, -1)}, "shift_seconds is two finite numbers"),
+        ("late", {"share": 1.5}, "share is from 0 to 1. Received: 1.5"),
         ("pitch", {"semitones": (float("nan"), 1)}, "semitones is two finite numbers"),
         ("stretch", {"rate": (0, 1)}, "rate is above 0"),
         ("specaugment", {"time_masks": -1}, "not negative"),
@@ -183,12 +189,12 @@ def test_a_saved_model_keeps_its_augmentations(tmp_path) -> None:
 )
 def test_bad_hyperparameters_are_refused(name: str, options: dict, rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
-        replace(AUGMENTATIONS[name], **options).build(RATE_HZ)
+        replace(ENTRIES[name], **options).build(RATE_HZ)
 
 
 def test_shift_refuses_a_rate_of_nothing() -> None:
     with pytest.raises(ValueError, match=r"rate_hz is above 0. Received: 0"):
-        AUGMENTATIONS["shift"].build(0)
+        ENTRIES["shift"].build(0)
 
 
 @pytest.mark.parametrize("color", ["white", "pink"])
@@ -245,6 +251,11 @@ def test_shift_moves_within_its_limit_and_fills_with_zeros() -> None:
 def test_a_short_clip_is_never_shifted_out_of_itself() -> None:
     outputs = run("shift", np.ones((50, 40), np.float32), shift_seconds=(-1.0, 1.0))
     assert outputs.sum(axis=1).min() >= 20
+
+
+def test_a_share_of_the_clips_is_late() -> None:
+    outputs = run("late", np.ones((1000, 40), np.float32), share=AUGMENTATIONS["late"].share)
+    assert 250 < np.count_nonzero(outputs[:, 0] == 0) < 350
 
 
 def test_a_late_clip_begins_with_silence() -> None:

@@ -145,7 +145,7 @@ def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
 _MIXED = (
     *("--model", "lmu", "--features", "causal", "--mixup", "0.5", "--ema-momentum", "0.8"),
     *("--keep", "last", "--augment", "background", "channel", "--augment-copies", "2"),
-    "--balance-corpora",
+    *("--balance-corpora", "0.5"),
 )
 
 

@@ -130,8 +130,14 @@ class Config:
         type=cli.share,
         metavar="X",
     )
-    balance_corpora: bool = _flag(
-        False, "draw clips of all corpora equally often in training", action="store_true"
+    balance_corpora: float = _flag(
+        0.0,
+        "how far to draw from small corpora oftener in training: from 0, every clip equally often, "
+        "to 1, every corpus, which is what the flag alone says",
+        type=cli.share,
+        nargs="?",
+        const=1.0,
+        metavar="X",
     )
     class_weights: bool = _flag(
         False, "weigh classes by their inverse frequency", action="store_true"

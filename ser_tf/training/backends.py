@@ -31,7 +31,7 @@ def refuse_what_needs_tensorflow(config: Config) -> None:
     needs = {
         "--augment": bool(config.augment),
         "--mixup": bool(config.mixup),
-        "--balance-corpora": config.balance_corpora,
+        "--balance-corpora": bool(config.balance_corpora),
         "--sounds": bool(config.sounds),
         "--lmu keras_lmu": config.model_options.get("memory") == "keras_lmu",
     }
@@ -96,7 +96,7 @@ def _tensorflow_batches(
         seed=config.seed,
         epochs=epochs,
         copies=lessons.copies,
-        shares=lessons.shares if config.balance_corpora else None,
+        shares=lessons.shares**config.balance_corpora if config.balance_corpora else None,
         feature_layers=layers["features"],
         augmented_clip=augmented_clip,
         mixture=functools.partial(mixup, share=config.mixup, mix=feature_entry.mix)

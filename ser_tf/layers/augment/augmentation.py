@@ -57,6 +57,17 @@ def ordered(name: str, bounds: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
+def proportion(name: str, value: float) -> float:
+    """`value` as it is.
+
+    Raises:
+        ValueError: unless it is from 0 to 1.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is from 0 to 1. Received: {value}.")
+    return value
+
+
 def draw(seed: tf.Tensor, inputs: tf.Tensor, bounds: tuple[float, float]) -> tf.Tensor:
     """A number for each item, drawn evenly from `bounds`: `(batch,)`."""
     low, high = bounds

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ser_tf.layers.augment.augmentation import Augmentation, draw, ordered
+from ser_tf.layers.augment.augmentation import Augmentation, draw, ordered, proportion
 from ser_tf.layers.augment.waveforms import octaves_above
 
 _SLOPE = 12.0
@@ -44,12 +44,10 @@ class Channel(Augmentation):
         super().__init__(**kwargs)
         if not (math.isfinite(color_db) and color_db >= 0):
             raise ValueError(f"color_db is finite and not negative. Received: {color_db}.")
-        if not 0 <= band_share <= 1:
-            raise ValueError(f"band_share is from 0 to 1. Received: {band_share}.")
         if rate_hz <= 0:
             raise ValueError(f"rate_hz is above 0. Received: {rate_hz}.")
         self.color_db = color_db
-        self.band_share = band_share
+        self.band_share = proportion("band_share", band_share)
         self.low_hz = ordered("low_hz", low_hz)
         self.high_hz = ordered("high_hz", high_hz)
         self.rate_hz = rate_hz

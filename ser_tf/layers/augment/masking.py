@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ser_tf.layers.augment.augmentation import Augmentation
+from ser_tf.layers.augment.augmentation import Augmentation, proportion
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
@@ -42,11 +42,9 @@ class SpecAugment(Augmentation):
         counts = (time_masks, time_width_frames, channel_masks, channel_width)
         if min(counts) < 0:
             raise ValueError(f"Numbers and widths of masks are not negative. Received: {counts}.")
-        if not 0 <= time_width_share <= 1:
-            raise ValueError(f"time_width_share is from 0 to 1. Received: {time_width_share}.")
         self.time_masks = time_masks
         self.time_width_frames = time_width_frames
-        self.time_width_share = time_width_share
+        self.time_width_share = proportion("time_width_share", time_width_share)
         self.channel_masks = channel_masks
         self.channel_width = channel_width
 

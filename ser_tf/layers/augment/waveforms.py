@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ser_tf.layers.augment.augmentation import Augmentation, draw, ordered
+from ser_tf.layers.augment.augmentation import Augmentation, draw, ordered, proportion
 from ser_tf.layers.augment.vocoder import fit, pitch_shift, time_stretch
 
 
@@ -77,15 +77,19 @@ class Shift(Augmentation):
     Args:
         shift_seconds: the range of the move, negative for earlier; either way never more than half
             the waveform.
+        share: how many of the waveforms move, 0 to 1.
         rate_hz: the waveforms' rate.
         seed: see `Augmentation`.
     """
 
-    def __init__(self, shift_seconds: Sequence[float], rate_hz: int, **kwargs: Any) -> None:
+    def __init__(
+        self, shift_seconds: Sequence[float], share: float, rate_hz: int, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if rate_hz <= 0:
             raise ValueError(f"rate_hz is above 0. Received: {rate_hz}.")
         self.shift_seconds = ordered("shift_seconds", shift_seconds)
+        self.share = proportion("share", share)
         self.rate_hz = rate_hz
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -96,18 +100,23 @@ class Shift(Augmentation):
             tf.clip_by_value(round(seconds * self.rate_hz), -farthest, farthest)
             for seconds in self.shift_seconds
         )
+        move_seed, share_seed = tf.unstack(tf.random.split(seed))
         moves = tf.random.stateless_uniform(
-            (tf.shape(inputs)[0], 1), seed, earliest, latest + 1, tf.int32
+            tf.shape(inputs)[:1], move_seed, earliest, latest + 1, tf.int32
         )
-        sources = tf.range(samples) - moves  # (batch, samples)
+        moves = tf.where(draw(share_seed, inputs, (0.0, 1.0)) < self.share, moves, 0)
+        sources = tf.range(samples) - moves[:, tf.newaxis]  # (batch, samples)
         inside = (sources >= 0) & (sources < samples)
         moved = tf.gather(inputs, tf.clip_by_value(sources, 0, samples - 1), batch_dims=1)
         return tf.where(inside, moved, 0.0)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        own = {"shift_seconds": self.shift_seconds, "rate_hz": self.rate_hz}
-        return super().get_config() | own
+        return super().get_config() | {
+            "shift_seconds": self.shift_seconds,
+            "share": self.share,
+            "rate_hz": self.rate_hz,
+        }
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
