@@ -47,13 +47,13 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: st
 
 @picture
 def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence[str]) -> Figure:
-    """Several confusions side by side, three a row: shares of each true emotion's clips in percent.
+    """Several confusions, at most three a row: shares of each true emotion's clips in percent.
 
     Args:
         matrices: by their titles, counts `(classes, classes)`, truth in rows.
         classes: their names.
     """
-    columns = 3
+    columns = min(3, len(matrices))
     rows = -(-len(matrices) // columns)
     figure = style.figure(2.9 * rows + 0.4)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
