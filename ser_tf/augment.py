@@ -4,8 +4,8 @@ To add one, write its layer in `ser_tf.layers.augment`, a dataclass here whose f
 layer's arguments, and a line in `AUGMENTATIONS`.
 """
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import keras
@@ -130,3 +130,8 @@ AUGMENTATIONS: dict[str, Noise | Channel | Gain | Shift | Pitch | Stretch | Spec
     "specaugment": SpecAugment(),
 }
 """Every augmentation by the name that flags and configurations use."""
+
+
+def certain(augmentation: Any) -> Any:
+    """The entry so that no clip is left as it is by chance."""
+    return replace(augmentation, share=1.0) if hasattr(augmentation, "share") else augmentation

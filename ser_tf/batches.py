@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ser_tf import pipeline
-from ser_tf.augment import AUGMENTATIONS
+from ser_tf.augment import AUGMENTATIONS, certain
 
 if TYPE_CHECKING:
     import keras
@@ -125,7 +125,7 @@ def augmented_clips(
 def examples(
     waveform: np.ndarray, entry: Any, seed: int = 0
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """A clip as it is and after each augmentation, as training might see it.
+    """A clip as it is and as each augmentation might change it in training.
 
     Args:
         waveform: float32 `(samples,)` at the entry's rate.
@@ -140,7 +140,7 @@ def examples(
     original = tf.constant(waveform)[tf.newaxis]  # (1, samples)
     found = {"as it is": (original, front_end(original))}
     for number, (name, augmentation) in enumerate(AUGMENTATIONS.items()):
-        layers = [augmentation.build(entry.rate_hz)]
+        layers = [certain(augmentation).build(entry.rate_hz)]
         changed, features = found["as it is"]
         if augmentation.domain == "waveform":
             changed = pipeline.apply(layers, changed, tf.constant([seed, number]))

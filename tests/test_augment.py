@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ser_tf.augment import AUGMENTATIONS
+from ser_tf.augment import AUGMENTATIONS, certain
 from ser_tf.layers.augment import (
     mixup,
     phase_vocoder,
@@ -19,11 +19,7 @@ from ser_tf.layers.augment import (
 RATE_HZ = 16_000
 SAMPLES = 12_000
 SEED = tf.constant([3, 5])
-ENTRIES = {
-    name: replace(entry, share=1.0) if hasattr(entry, "share") else entry
-    for name, entry in AUGMENTATIONS.items()
-}
-"""The augmentations, so that they change every clip."""
+ENTRIES = {name: certain(entry) for name, entry in AUGMENTATIONS.items()}
 WAVEFORM_NAMES = [name for name, entry in ENTRIES.items() if entry.domain == "waveform"]
 
 

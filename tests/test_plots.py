@@ -208,10 +208,14 @@ def test_curves_of_splits_show_training_and_held_out_clips():
 
 def test_confusions_show_shares_in_percent():
     figure = plots.confusions({"lmu, rows": [[8, 2], [1, 3]], "lmu, clips": [[1, 0], [0, 1]]}, "ab")
-    first, second, empty = figure.axes
+    first, second = figure.axes
     assert texts(first) == ["80", "20", "25", "75"]
     assert second.get_title() == "lmu, clips"
-    assert not empty.axison
+
+
+def test_confusions_leave_places_empty_in_the_last_row_alone():
+    figure = plots.confusions({name: np.eye(2) for name in "abcd"}, "ab")
+    assert [axes.axison for axes in figure.axes] == 4 * [True] + 2 * [False]
 
 
 def heights(container):
