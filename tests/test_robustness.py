@@ -114,6 +114,7 @@ def test_an_unknown_kind_of_sound_names_the_choices():
         nonspeech.sound("birds", 1.0, RATE_HZ, 0)
 
 
+@pytest.mark.slow
 def test_a_model_that_learns_sounds_answers_them_less_surely(small_dir, cache_dir, tmp_path):
     flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
     quick = ["--features", "causal", "--epochs", "12", "--batch-size", "8", "--keep", "last"]

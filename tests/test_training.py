@@ -40,7 +40,13 @@ def uninterrupted(small_dir, cache_dir, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("model", MODELS)
+_HEAVY = ("cnn2", "cnn_lstm")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(name, marks=pytest.mark.slow if name in _HEAVY else ()) for name in MODELS],
+)
 def test_every_model_fits_evaluates_predicts_and_exports(
     model, small_dir, cache_dir, tmp_path, capsys
 ):
