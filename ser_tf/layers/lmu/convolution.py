@@ -15,8 +15,8 @@ from ser_tf.layers.lmu import delay
 from ser_tf.layers.lmu.constants import constant
 
 Tensor = Any
-_LARGEST = 2**20
-"""Numbers in the constant of one long product, at most: 4 MB."""
+_LARGEST = 2**17
+"""Numbers in the constant of one long product, at most: half a megabyte, in exported models too."""
 
 
 def convolve(u: Tensor, kernel: Tensor) -> Tensor:
