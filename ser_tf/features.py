@@ -263,6 +263,11 @@ class Causal(_Frames):
 
         from ser_tf.layers import features
 
+        if self.array_shape[0] < self.least_frames:
+            least = self.least_frames * self.hop_seconds
+            raise ValueError(
+                f"clip_seconds must be at least {least:g}. Received: {self.clip_seconds}."
+            )
         levels = features.CausalLogMel(**self._spectrum(), least_frames=self.least_frames)
         memory_frames = self.memory_seconds / self.hop_seconds
         relative = features.RelativeLevels(

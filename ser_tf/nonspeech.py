@@ -105,7 +105,7 @@ def _music(time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _harmonics(time: np.ndarray, pitch_hz: float, rng: np.random.Generator) -> np.ndarray:
-    """Up to 20 harmonics that fall by a power of their number, each with a phase of its own."""
+    """Up to 19 harmonics that fall by a power of their number, each with a phase of its own."""
     slope = rng.uniform(0.5, 3)
     return np.sum(
         [

@@ -11,6 +11,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import cont2discrete
+from scipy.special import eval_legendre
 
 from ser_tf.layers.lmu import (
     LMU,
@@ -143,7 +144,7 @@ def test_the_memory_remembers_half_a_theta_ago_and_more() -> None:
     memory = array(layer(u[None, :, None].astype("float32")))[0]
     for age in (0.25, 0.5, 0.75):
         past = np.interp(t - age * theta, t - 0.5, u)  # the hold makes u half a step late
-        decoded = memory @ delay.decoder(order, np.array([age]))[:, 0]
+        decoded = memory @ eval_legendre(np.arange(order), 2 * age - 1)  # 2019, equation 3
         # A step's hold blurs a sine of 5 steps per radian by (1/5)² / 24.
         np.testing.assert_allclose(decoded[160:], past[160:], atol=5e-3)
 
@@ -529,7 +530,7 @@ def test_dropout_leaves_out_whole_channels_and_only_in_training() -> None:
         ({"theta": float("nan")}, "theta must be"),
         ({"memory_d": 0}, "memory_d must be"),
         ({"units": 0}, "units must be"),
-        ({"dropout": 1.0}, "dropout must be a rate"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
         ({"activation": "relu"}, "need units"),
         ({"input_to_hidden": True}, "need units"),
         ({"trainable_theta": True}, r"choose LMUCell.*Received: trainable_theta=True"),

@@ -15,6 +15,7 @@ from ser_tf.models import (
     CNN2,
     CNNLSTM,
     LMU,
+    LSTM,
     MEMORIES,
     MODELS,
     PUBLISHED,
@@ -288,6 +289,16 @@ def test_all_layers_of_an_lmu_share_one_memory_of_keras_lmus() -> None:
 def test_an_lmu_refuses_what_it_does_not_know(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message + ".*Received: "):
         LMU(**options)  # type: ignore[arg-type]
+
+
+def test_a_coupled_lmu_refuses_a_memory_of_no_length() -> None:
+    with pytest.raises(ValueError, match=r"theta must be above 0 frames.*Received: 0"):
+        CoupledLMU(theta=0)
+
+
+def test_an_lstm_refuses_to_be_without_layers() -> None:
+    with pytest.raises(ValueError, match=r"units must name at least one layer.*Received: "):
+        LSTM(units=()).build(SHORT, 8)
 
 
 def test_a_coupled_lmu_refuses_to_learn_its_system_twice() -> None:

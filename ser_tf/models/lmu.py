@@ -63,8 +63,7 @@ class LMU(Encoder):
         _check_choice("memory", self.memory, MEMORIES)
         _check_choice("normalise", self.normalise, _NORMALISED_AXES)
         _check_choice("pooling", self.pooling, ("last", *_POOLINGS))
-        if self.theta is not None and not self.theta > 0:
-            raise ValueError(f"theta must be above 0 frames, or None. Received: {self.theta}.")
+        _check_theta(self.theta)
         if not self.units:
             raise ValueError("units must name at least one layer. Received: ().")
 
@@ -100,7 +99,7 @@ class CoupledLMU(Encoder):
         trainable_theta: whether the length of the memory is learned.
         trainable_ab: whether A and B of the delay system are learned; excludes `trainable_theta`.
         dropout: rate after the convolutions and the pooling, in [0, 1).
-        recurrent_dropout: rate for the hidden state on its way to the next step, in [0, 1).
+        recurrent_dropout: rate for the memory on its way into the next step's `u`, in [0, 1).
         channel_dropout, noise, pooling, filters, kernel_frames, stride_frames: as for `LMU`.
     """
 
@@ -121,6 +120,7 @@ class CoupledLMU(Encoder):
 
     def __post_init__(self) -> None:
         _check_choice("pooling", self.pooling, ("last", *_POOLINGS))
+        _check_theta(self.theta)
         if self.trainable_theta and self.trainable_ab:
             raise ValueError("trainable_theta and trainable_ab exclude each other.")
 
@@ -178,6 +178,11 @@ def _mean_and_deviation(x: "keras.KerasTensor") -> "keras.KerasTensor":
 def _check_choice(name: str, value: str, choices: Collection[str]) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {value}.")
+
+
+def _check_theta(theta: float | None) -> None:
+    if theta is not None and not theta > 0:
+        raise ValueError(f"theta must be above 0 frames, or None. Received: {theta}.")
 
 
 def _keras_lmu(model: LMU, steps: int, theta_steps: float) -> LegendreLayer:

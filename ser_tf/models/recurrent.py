@@ -69,6 +69,8 @@ def _lstm_stack(
 ) -> "keras.KerasTensor":
     from keras import layers
 
+    if not units:
+        raise ValueError("units must name at least one layer. Received: ().")
     for index, size in enumerate(units, start=1):
         x = layers.LSTM(size, return_sequences=index < len(units))(x)
         x = layers.Dropout(dropout)(x)

@@ -7,8 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ser_tf.layers.augment.augmentation import Augmentation, draw, ordered, proportion
-from ser_tf.layers.augment.waveforms import octaves_above
+from ser_tf.layers.augment.augmentation import (
+    Augmentation,
+    draw,
+    octaves_above,
+    ordered,
+    proportion,
+)
 
 _SLOPE = 12.0
 """Steepness of the band: 8 dB less at an edge, 26 half an octave outside it, 48 a whole one."""
@@ -24,7 +29,8 @@ class Channel(Augmentation):
     Input shape: `(batch, samples)`.
 
     Args:
-        color_db: deviation of the colour's gain at any frequency, in dB, not negative.
+        color_db: deviation of the colour's gain, in dB, not negative; up to 1.4 times that at the
+            ends of the spectrum.
         band_share: how many of the waveforms have their band limited, 0 to 1.
         low_hz: the range of the band's lower end, above 0.
         high_hz: the range of its upper end.

@@ -1,13 +1,18 @@
 """Augmentations of waveforms: noise, gain, shift, pitch and pace."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from ser_tf.layers.augment.augmentation import Augmentation, draw, ordered, proportion
+from ser_tf.layers.augment.augmentation import (
+    Augmentation,
+    draw,
+    octaves_above,
+    ordered,
+    proportion,
+)
 from ser_tf.layers.augment.vocoder import fit, pitch_shift, time_stretch
 
 
@@ -173,12 +178,6 @@ class Stretch(Augmentation):
 
 def _power(waveform: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(waveform), axis=1, keepdims=True)
-
-
-def octaves_above(samples: tf.Tensor) -> tf.Tensor:
-    """The least power of 2, one or more, that reaches so many samples: a fast length of the FFT."""
-    octaves = tf.math.log(tf.cast(tf.maximum(samples, 2), tf.float64)) / math.log(2.0)
-    return tf.cast(tf.math.ceil(octaves), tf.int32)
 
 
 def _pink(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from ser_tf.layers.lmu import delay
+from ser_tf.layers.lmu.checks import check_rates, check_sizes
 from ser_tf.layers.lmu.constants import constant
 
 Tensor = Any
@@ -101,8 +102,8 @@ class LMUCell(keras.layers.SimpleRNNCell):
         **kwargs: Any,
     ) -> None:
         delay.check(order, theta)
-        _check_sizes(units=units, memory_d=memory_d)
-        _check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout)
+        check_sizes(units=units, memory_d=memory_d)
+        check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout)
         _check_learned(theta, trainable_theta, trainable_ab)
         policy = keras.dtype_policies.get(kwargs.pop("dtype", None) or keras.config.dtype_policy())
         super().__init__(
@@ -278,18 +279,6 @@ def _stacked(initializer: Callable[..., Tensor], rows: list[int]) -> Callable[..
     return lambda shape, dtype=None: ops.concatenate(
         [initializer((size, shape[1]), dtype) for size in rows], axis=0
     )
-
-
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"{name} must be an integer of at least 1. Received: {size!r}.")
-
-
-def _check_rates(**rates: float) -> None:
-    for name, rate in rates.items():
-        if not 0 <= rate < 1:
-            raise ValueError(f"{name} must be at least 0 and below 1. Received: {rate!r}.")
 
 
 def _check_learned(theta: float, trainable_theta: bool, trainable_ab: bool) -> None:

@@ -118,7 +118,7 @@ def _before_blocks(x: Tensor, order: int, theta: float, length: int) -> Tensor:
     than to lay the earlier blocks beside each.
     """
     rows, blocks, block = ops.shape(x)
-    reach = lags(blocks * block, block, length)
+    reach = reach_blocks(blocks * block, block, length)
     if isinstance(blocks, int) and reach == blocks and blocks * block * blocks * order <= _LARGEST:
         answers = constant(starts, order, theta, block, blocks, length)
         before = ops.matmul(ops.reshape(x, (rows, blocks * block)), answers)
@@ -259,7 +259,7 @@ def pad(x: Tensor, before: Any, after: Any) -> Tensor:
     return ops.concatenate(parts, axis=1) if len(parts) > 1 else x
 
 
-def lags(steps: Any, block: int, length: int) -> Any:
+def reach_blocks(steps: Any, block: int, length: int) -> Any:
     """Blocks that the kernel reaches over: as many as the sequence or the response has."""
     blocks, longest = -(-steps // block), -(-length // block)
     return min(blocks, longest) if isinstance(blocks, int) else ops.minimum(blocks, longest)

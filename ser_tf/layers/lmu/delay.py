@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 from scipy.linalg import expm
-from scipy.special import eval_legendre
 
 SILENCE = 1e-9
 """Share of its peak below which the impulse response counts as over: 1/100 of what float32
@@ -120,20 +119,6 @@ def _last_audible(order: int, theta: float, length: int) -> int:
     response = np.abs(impulse_response(order, theta, length))
     audible = (response > SILENCE * response.max(axis=0)).any(axis=1)
     return int(np.flatnonzero(audible)[-1]) + 1
-
-
-def decoder(order: int, ages: np.ndarray) -> np.ndarray:
-    """Weights that read the input of the past out of the memory.
-
-    Args:
-        order: number of Legendre polynomials, at least 1.
-        ages: how long ago, in units of theta, each in [0, 1].
-
-    Returns:
-        `(order, len(ages))`: `m @ decoder` approximates `u(t - age * theta)` (Voelker et al.,
-        2019, equation 3).
-    """
-    return np.array([eval_legendre(degree, 2 * np.asarray(ages) - 1) for degree in range(order)])
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

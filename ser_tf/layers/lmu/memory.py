@@ -119,7 +119,7 @@ def _form(
         return convolution.convolve_by_fft, whole
     block = convolution.block_steps(length, channels)
     response = constant(convolution.partitioned, order, theta, block, length)
-    return convolution.convolve, response[:, -convolution.lags(steps, block, length) :]
+    return convolution.convolve, response[:, -convolution.reach_blocks(steps, block, length) :]
 
 
 def _few(order: int, length: int) -> bool:

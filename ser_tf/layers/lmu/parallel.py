@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from ser_tf.layers.lmu import delay, memory, padding, streaming
+from ser_tf.layers.lmu.checks import check_rates, check_sizes
 
 Tensor = Any
 RECURRENT = ("trainable_theta", "hidden_to_memory", "memory_to_memory")
@@ -85,14 +86,13 @@ class LMU(keras.layers.Layer):
     ) -> None:
         super().__init__(**_without_recurrence(kwargs))
         delay.check(order, theta)
-        _check_sizes(memory_d=memory_d, units=units)
+        check_sizes(memory_d=memory_d, **({} if units is None else {"units": units}))
+        check_rates(dropout=dropout)
         if units is None and (input_to_hidden or keras.activations.get(activation) != _LINEAR):
             raise ValueError(
                 "activation and input_to_hidden need units, the size of the hidden part. "
                 f"Received: units=None, activation={activation}, input_to_hidden={input_to_hidden}."
             )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be a rate in [0, 1). Received: {dropout}.")
         self.memory_d = memory_d
         self.order = order
         self.theta = theta
@@ -278,12 +278,6 @@ class LMU(keras.layers.Layer):
 
 
 _LINEAR = keras.activations.linear
-
-
-def _check_sizes(**sizes: int | None) -> None:
-    for name, size in sizes.items():
-        if size is not None and (not isinstance(size, int) or size < 1):
-            raise ValueError(f"{name} must be an integer of at least 1. Received: {size!r}.")
 
 
 def _without_recurrence(settings: dict[str, Any]) -> dict[str, Any]:

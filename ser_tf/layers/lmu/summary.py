@@ -7,6 +7,7 @@ from keras import ops
 
 from ser_tf.layers import streams
 from ser_tf.layers.features.causal import ABSENT
+from ser_tf.layers.lmu.checks import check_rates, check_sizes
 from ser_tf.layers.lmu.parallel import LMU
 
 Tensor = Any
@@ -64,6 +65,13 @@ class LMUSummary(keras.layers.Layer):
         if len(units) != len(theta) or not units:
             raise ValueError(
                 f"units and theta must name one layer or more each. Received: {units}, {theta}."
+            )
+        check_sizes(block_frames=block_frames, filters=filters)
+        check_rates(dropout=dropout, channel_dropout=channel_dropout)
+        if look_back < 0 or not memory_frames > 0:
+            raise ValueError(
+                "look_back must not be negative and memory_frames above 0. "
+                f"Received: {look_back}, {memory_frames}."
             )
         self.block_frames = self.stride = block_frames
         self.look_back = look_back
