@@ -14,13 +14,14 @@ saved_models/NAME/model.keras      waveform -> probabilities, with normalisation
 import csv
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_tf import files
-from ser_tf.config import Config
+from ser_tf.config import Config, UnknownValueError
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ CHECKPOINT = "checkpoint.npz"
 TENSORBOARD = "tensorboard"
 
 _PICTURES = (CURVES, CONFUSION, SPEAKERS, CALIBRATION)
+_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError)
 _RUN_FILES = (MODEL, CONFIG, HISTORY, METRICS, PREDICTIONS, *_PICTURES, CHECKPOINT)
 
 
@@ -99,7 +101,11 @@ def load_config(folder: Path) -> tuple[Config, tuple[str, ...]]:
                 f"{FORMAT}; update ser_tf."
             )
         return Config.from_json(content["config"]), tuple(content["classes"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except InputError:
+        raise
+    except UnknownValueError as error:
+        raise InputError(f"{path}: not of this version of ser_tf ({error}).") from error
+    except _NOT_OURS as error:
         raise InputError(f"{path}: broken, it is not the JSON that fit writes.") from error
 
 
@@ -114,6 +120,8 @@ def load(folder: Path) -> Artifact:
     if not path.is_file():
         unfinished = (folder / CHECKPOINT).is_file()
         hint = "its training has not finished; `fit --resume` goes on" if unfinished else "train it"
+        if config.fold_count:
+            hint = "the models of a cross-validation are in its fold-1, fold-2 and so on"
         raise InputError(f"{folder}: incomplete, it lacks {MODEL}; {hint}.")
     return Artifact(folder, _load_model(path), classes, config)
 
@@ -124,9 +132,16 @@ def save_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
 
 
 def load_metrics(folder: Path) -> dict[str, Any] | None:
-    """The content of `metrics.json`, which a finished run has; None before."""
+    """The content of `metrics.json`, which a finished run has; None before.
+
+    Raises:
+        InputError: if the file is broken.
+    """
     path = folder / METRICS
-    return json.loads(path.read_text()) if path.is_file() else None
+    try:
+        return dict(json.loads(path.read_text())) if path.is_file() else None
+    except _NOT_OURS as error:
+        raise InputError(f"{path}: broken, it is not the JSON that fit writes.") from error
 
 
 def test_recordings(folder: Path) -> list[Path]:
@@ -134,7 +149,7 @@ def test_recordings(folder: Path) -> list[Path]:
     path = folder / PREDICTIONS
     if not path.is_file():
         return []
-    with path.open(newline="") as rows:
+    with path.open(newline="", encoding="utf-8") as rows:
         paths = dict.fromkeys(Path(row["path"]) for row in csv.DictReader(rows))
     return [recording for recording in paths if recording.is_file()]
 
@@ -157,7 +172,7 @@ def _load_model(path: Path) -> "keras.Model":
 
     try:
         model = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError, KeyError) as error:
+    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
         line = str(error).strip().splitlines()[0]
         raise InputError(f"{path}: broken, Keras cannot load it ({line}).") from error
     # Keras 3.10 warns at every call of a loaded model that its one input is not a list.

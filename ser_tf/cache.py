@@ -1,7 +1,8 @@
 """Where decoded clips, their labels and their features are kept from run to run.
 
-Entries are named by a digest of the content, the parameters and the code they depend on, so that
-they cannot be stale. Nothing here needs TensorFlow or the recordings.
+Entries are named by a digest of the content, the parameters and the code here that they depend on,
+so that they cannot be stale; `clips` alone knows a folder by its name. Nothing here needs
+TensorFlow or the recordings.
 """
 
 import functools
@@ -11,10 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-# The code on which waveforms and features depend.
+# The code on which waveforms, indices and features depend.
 _DECODER = ("audio.py",)
+_CLIPS = (*_DECODER, "corpora", "emotions.py")
 _FEATURES = (
     *_DECODER,
+    "augment.py",
+    "features.py",
+    "pipeline.py",
     "layers/features",
     "layers/augment",
     "layers/resample.py",
@@ -40,8 +45,11 @@ def features(digests: Iterable[str], cache_dir: Path, *made_by: Any) -> Path:
 
 
 def clips(corpora: Iterable[str], data_dir: str | None, rate_hz: int, cache_dir: Path) -> Path:
-    """The index of corpora as they were when last decoded: JSON of the columns, with digests."""
-    return cache_dir / "clips" / f"{_key(_DECODER, *corpora, data_dir, rate_hz)}.json"
+    """The index of corpora as they were when last decoded: JSON of the columns, with digests.
+
+    `data_dir` is taken as it is written, so that the file means the same on another machine.
+    """
+    return cache_dir / "clips" / f"{_key(_CLIPS, *corpora, data_dir, rate_hz)}.json"
 
 
 def _key(sources: tuple[str, ...], *parts: Any) -> str:

@@ -4,6 +4,7 @@ import argparse
 import ast
 import functools
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,9 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> int:
+        if hasattr(sys.stdout, "reconfigure"):
+            # A path that the terminal cannot show shall not end the command.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             with _logging_to_stderr():
                 return main(argv)
@@ -103,32 +107,33 @@ def add_prepare(parser: argparse.ArgumentParser) -> None:
 
 
 def at_least(type_: type, low: float) -> Callable[[str], Any]:
-    """The type of a flag whose value is a number of `type_` that is not below `low`."""
+    """The type of a flag whose value is a finite number of `type_` that is not below `low`."""
+    return _number(type_, lambda value: low <= value < math.inf, f"of at least {low}")
+
+
+def _number(type_: type, fits: Callable[[float], bool], rule: str) -> Callable[[str], Any]:
+    wanted = f"must be {'an integer' if type_ is int else 'a number'} {rule}"
 
     def number(text: str) -> Any:
-        value = type_(text)
-        if not value >= low:
-            raise argparse.ArgumentTypeError(f"must be at least {low}; received {text}")
+        try:
+            value = type_(text)
+        except ValueError:
+            value = math.nan  # fits nothing
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"{wanted}; received {text}")
         return value
 
-    number.__name__ = type_.__name__
     return number
 
 
-def positive(text: str) -> float:
-    """The type of a flag whose value is a number above 0."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a number above 0; received {text}")
-    return value
+positive = _number(float, lambda value: 0 < value < math.inf, "above 0")
+"""The type of a flag whose value is a number above 0."""
 
+seed = _number(int, lambda value: 0 <= value < 2**32, f"from 0 to {2**32 - 1}")
+"""The type of a flag whose value is a seed."""
 
-def share(text: str) -> float:
-    """The type of a flag whose value is a number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 1; received {text}")
-    return value
+share = _number(float, lambda value: 0 <= value <= 1, "from 0 to 1")
+"""The type of a flag whose value is a number from 0 to 1."""
 
 
 def option(text: str) -> tuple[str, Any]:

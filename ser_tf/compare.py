@@ -39,10 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except config.UsageError as error:
         parser.error(str(error))
     if given["prepare"]:
-        return _prepare(jobs[0].config, given["cache_dir"])
+        from ser_tf import data
+
+        sys.stdout.write(data.prepare(jobs[0].config, given["cache_dir"]))
+        return 0
     _check_folders(jobs)
     output = jobs[0].folder.parent
-    name = output.name.removeprefix("compare-")
+    name = output.resolve().name.removeprefix("compare-")
     try:
         _run(jobs, name, given["cache_dir"])
     except KeyboardInterrupt:
@@ -60,20 +63,32 @@ def _parser() -> argparse.ArgumentParser:
         "What is done is kept: the same command goes on where it was stopped.",
     )
     parser.add_argument(
-        "--models", nargs="+", choices=tuple(MODELS), default=list(results.PUBLISHED)
+        "--models",
+        nargs="+",
+        choices=tuple(MODELS),
+        default=list(results.PUBLISHED),
+        help=f"encoders (default: {' '.join(results.PUBLISHED)})",
     )
     parser.add_argument(
         "--splits",
         nargs="+",
         choices=KINDS,
-        help=f"(default: {' '.join(results.SPLITS)}; with --protocol or --folds: speakers)",
+        help="what test and training must not share "
+        f"(default: {' '.join(results.SPLITS)}; with --protocol or --folds: speakers)",
     )
-    parser.add_argument("--seeds", nargs="+", type=cli.at_least(int, 0), default=[0], metavar="N")
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=cli.seed,
+        default=[0],
+        metavar="N",
+        help="seeds of weights, order and augmentation (default: 0)",
+    )
     parser.add_argument(
         "--table", metavar="NAME", help=f"print the table of {results.FOLDER}/NAME.csv, no more"
     )
     cli.add_corpora(parser, "the four that kagglehub can download")
-    config.add_flags(parser, without=("model", "split", "seed"))
+    config.add_flags(parser, without=("model", "split", "seed", "test"))
     cli.add_prepare(parser)
     parser.add_argument(
         "--output",
@@ -107,14 +122,6 @@ def _jobs(given: Mapping[str, Any]) -> list[Job]:
 
 def _folder_name(wanted: Config) -> str:
     return f"{wanted.model}-{results.split_name(wanted).replace(' ', '-')}-{wanted.seed}"
-
-
-def _prepare(wanted: Config, cache_dir: Path) -> int:
-    cli.import_tensorflow()
-    from ser_tf import data
-
-    sys.stdout.write(data.prepare(wanted, cache_dir))
-    return 0
 
 
 def _check_folders(jobs: Sequence[Job]) -> None:
@@ -177,6 +184,13 @@ def _finish(output: Path, name: str) -> list[Result]:
     runs = sorted(((results.of_folder(folder), folder) for folder in folders), key=_place)
     table = results.add(name, [result for result, _ in runs])
     stem = results.FOLDER / name
+    if strangers := [result for result in table if result not in [run for run, _ in runs]]:
+        _LOG.warning(
+            "%s.csv also holds runs that are not in %s, perhaps of other flags: %s",
+            stem,
+            output,
+            "; ".join(f"{result.title}, seed {result.seed}" for result in strangers),
+        )
     _draw_scores(table, stem)
     seed = min(result.seed for result, _ in runs)
     _draw_runs([(result, folder) for result, folder in runs if result.seed == seed], stem)

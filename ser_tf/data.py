@@ -1,13 +1,15 @@
 """The data of a configuration: rows with their part of the split, and their features."""
 
 import json
+import logging
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ser_tf import cache, corpora, emotions, files, nonspeech, splits
+from ser_tf import cache, cli, corpora, emotions, files, nonspeech, splits
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
 from ser_tf.errors import InputError
@@ -15,6 +17,8 @@ from ser_tf.errors import InputError
 if TYPE_CHECKING:
     import keras
     import pandas as pd
+
+_LOG = logging.getLogger(__name__)
 
 
 class Lessons(NamedTuple):
@@ -64,8 +68,9 @@ class Data:
     sounds: Sounds | None = None
 
     def of(self, part: str) -> "Data":
-        """One part of the split, with its features alone."""
-        return self.only(self.rows["part"] == part)
+        """One part of the split, with its features alone; copies are for training."""
+        data = self if part == "train" else replace(self, copies=None)
+        return data.only(self.rows["part"] == part)
 
     def only(self, chosen: "pd.Series") -> "Data":
         """The `chosen` rows (boolean), with their features alone."""
@@ -85,6 +90,16 @@ class Data:
     def targets(self) -> np.ndarray:
         """float32 `(rows, classes)`: 1 at each row's emotion, else 0."""
         return np.eye(len(self.classes), dtype=np.float32)[self.labels]
+
+    @property
+    def class_weights(self) -> dict[int, float]:
+        """Inverse to each class's share, 1 on average; a class without rows weighs nothing."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        present = np.count_nonzero(counts)
+        return {
+            number: float(counts.sum() / (present * count)) if count else 0.0
+            for number, count in enumerate(counts)
+        }
 
     def lessons(self) -> Lessons:
         """All rows, and after them the sounds that are no speech: there any class is as likely."""
@@ -139,6 +154,7 @@ def prepare(config: Config, cache_dir: Path) -> str:
     Raises:
         InputError: as `load`.
     """
+    cli.import_tensorflow()
     clips, features = _computed(config, config.build_front_end(), cache_dir)
     paths = (_clips_file(config, cache_dir), _features_file(clips, config, cache_dir))
     counts = f"{len(clips)} clips, {len(features)} rows of features:"
@@ -176,11 +192,16 @@ def _cached(config: Config, cache_dir: Path) -> tuple["pd.DataFrame", np.ndarray
         clips = pd.DataFrame(json.loads(path.read_text()))
         features = _features_file(clips, config, cache_dir)
         if features.is_file():
+            _LOG.info("%d clips as decoded on %s: %s", len(clips), _written(path), path)
             return clips, np.load(features).reshape(-1, *config.feature_entry.array_shape)
     raise InputError(
         f"{cache_dir}: holds no features for these flags, and only TensorFlow computes them; "
         "the same command with --prepare does so, here or on the machine that has the recordings."
     )
+
+
+def _written(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime).isoformat(" ", "minutes")
 
 
 def _clips_file(config: Config, cache_dir: Path) -> Path:

@@ -28,7 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except config.UsageError as error:
         parser.error(str(error))
     if given["prepare"]:
-        return _prepare(wanted, given["cache_dir"])
+        from ser_tf import data
+
+        sys.stdout.write(data.prepare(wanted, given["cache_dir"]))
+        return 0
     metrics = _finished(folder, given) or _run(wanted, folder, given)
     sys.stdout.write(report.of_run(metrics, folder))
     return 0
@@ -85,14 +88,6 @@ def _finished(folder: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _prepare(wanted: Config, cache_dir: Path) -> int:
-    cli.import_tensorflow()
-    from ser_tf import data
-
-    sys.stdout.write(data.prepare(wanted, cache_dir))
-    return 0
-
-
 def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """Loads the data, then trains, on the back end of Keras that is chosen."""
     cli.import_keras()
@@ -105,10 +100,12 @@ def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, An
         data = datasets.load(wanted, front_end, given["cache_dir"])
         if given["overwrite"]:
             artifacts.remove_run(folder)
-        return training.run(wanted, data, front_end, folder)
-    except KeyboardInterrupt:
-        _LOG.warning("The same command with --resume goes on from there.")
-        raise
+        try:
+            return training.run(wanted, data, front_end, folder)
+        except KeyboardInterrupt:
+            again = "in place of --overwrite " if given["overwrite"] else ""
+            _LOG.warning("The same command with --resume %sgoes on from there.", again)
+            raise
     finally:
         with suppress(OSError):
             folder.rmdir()  # only if nothing was written

@@ -57,8 +57,9 @@ def answer(artifact: "Artifact", probabilities: np.ndarray) -> Answer:
 class Recogniser:
     """Recognises the emotion in recordings with a trained model.
 
-    A recording of up to twice the length that the model's features span is heard as one clip, just
-    as in training and scoring. A longer one is heard in windows of that length that overlap by
+    A recording of up to twice the length that the model's features span is heard as one clip, as
+    in training and scoring, which of causal features hear no more than the last `clip_seconds`. A
+    longer one is heard in windows of that length that overlap by
     half, and the answer is the mean of theirs.
 
     Args:

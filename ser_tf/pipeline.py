@@ -33,8 +33,8 @@ _CORES = os.cpu_count() or 1
 MAX_CORRUPT_SHARE = 0.05
 """A larger share of undecodable clips is an error: the data are not what they should be."""
 
-COPIES = {"none": 1, "published": 4}
-"""Rows a clip, for each value of the configuration's `copies`."""
+ROWS_PER_CLIP = {"none": 1, "published": 4}
+"""For each value of the configuration's `copies`."""
 
 
 def decode(index: "pd.DataFrame", rate_hz: int, cache_dir: Path) -> "pd.DataFrame":
@@ -57,11 +57,12 @@ def decode(index: "pd.DataFrame", rate_hz: int, cache_dir: Path) -> "pd.DataFram
     def decode_one(path: str) -> tuple[str, str] | audio.AudioError:
         try:
             digest = audio.digest(path)
+        except OSError as error:
+            return audio.AudioError(f"{path}: {(error.strerror or str(error)).lower()}.")
+        try:
             return digest, str(_waveform(Path(path), digest, rate_hz, cache_dir))
         except audio.AudioError as error:
             return error
-        except FileNotFoundError:
-            return audio.AudioError(f"{path}: no such file.")
 
     with ThreadPoolExecutor(_CORES) as pool:
         decoded = pool.map(decode_one, index["path"])
@@ -118,7 +119,7 @@ def features(
     features_of = (
         _published_copies_of(entry) if copies == "published" else _clip_of(entry, front_end)
     )
-    shape = (COPIES[copies], *entry.array_shape)
+    shape = (ROWS_PER_CLIP[copies], *entry.array_shape)
     rows = _cached(path, lambda: _extract(clips, features_of, shape, "features"))
     return rows.reshape(-1, *entry.array_shape)
 
@@ -176,10 +177,9 @@ def fold(seed: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
 def _cached(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     """The array that is kept at `path`; made first where there is none."""
     if not path.is_file():
-        array = make()
         with files.replacing(path) as temporary:
-            np.save(temporary, array)
-    return np.load(path)
+            np.save(temporary, make())
+    return np.load(path, mmap_mode="r")  # some gigabytes, of which each part takes its rows
 
 
 def _extract(

@@ -186,7 +186,13 @@ def test_without_features_in_the_cache_another_back_end_asks_for_them(
 
 @pytest.mark.parametrize(
     ("flags", "named"),
-    [(["--augment", "specaugment"], "--augment: "), (["--lmu", "keras_lmu"], "--lmu keras_lmu: ")],
+    [
+        (["--augment", "specaugment"], "--augment: "),
+        (["--mixup", "0.5"], "--mixup: "),
+        (["--balance-corpora"], "--balance-corpora: "),
+        (["--sounds", "4"], "--sounds: "),
+        (["--lmu", "keras_lmu"], "--lmu keras_lmu: "),
+    ],
 )
 def test_what_needs_tensorflow_is_named(flags, named, data_flags, tmp_path, monkeypatch, capsys):
     assert fit.main([*data_flags, "--prepare"]) == 0

@@ -191,7 +191,7 @@ def test_a_protocol_is_a_mean_over_folds_for_every_seed(run, monkeypatch):
     [
         (["--splits", "random"], "'rows'"),
         (["--models", "rnn"], "'lmu'"),
-        (["--seeds", "-1"], "at least 0"),
+        (["--seeds", "-1"], "from 0 to"),
         (["--protocol", "ravdess", "--splits", "rows"], "--split speakers"),
         (["--protocol", "ravdess", "--folds", "3"], "exclude each other"),
     ],
@@ -223,6 +223,20 @@ def test_the_table_gives_means_and_sample_deviations_and_marks_the_leak():
 
 def test_without_the_preset_there_are_no_published_figures():
     assert "published" not in results.markdown([make_result(preset="")])
+
+
+def test_runs_without_test_clips_cannot_be_compared(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        compare.main(["--no-test"])
+    assert "--no-test" in capsys.readouterr().err
+
+
+def test_runs_that_are_no_longer_there_are_named(finished, monkeypatch, caplog):
+    monkeypatch.chdir(finished)
+    results.add(NAME, [make_result()])
+    with caplog.at_level("WARNING", "ser_tf.compare"):
+        compare._finish(Path(f"saved_models/compare-{NAME}"), NAME)
+    assert "perhaps of other flags: lmu, rows (LEAKY), seed 0" in caplog.text
 
 
 def test_results_survive_the_csv_and_later_runs_replace_earlier_ones():

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from ser_tf import cli, config
-from ser_tf.config import PRESETS, Config, UsageError
+from ser_tf.config import PRESETS, Config, UnknownValueError, UsageError
 from ser_tf.errors import InputError
 from ser_tf.features import FEATURES
 from ser_tf.models import MODELS, PUBLISHED
@@ -57,7 +57,7 @@ def test_options_reach_the_entries():
 
 
 def test_a_configuration_of_another_version_is_refused():
-    with pytest.raises(InputError, match="not of this version"):
+    with pytest.raises(UnknownValueError, match="teacher"):
         Config.from_json({**parse().to_json(), "teacher": "hubert"})
 
 
@@ -76,8 +76,43 @@ def test_an_unknown_option_names_the_choices():
         (["--augment-copies", "2"], "--augment-copies needs --augment"),
         (["--augment-copies", "2", "--augment", "specaugment"], "choose from noise"),
         (["--preset", "published", "--mixup", "0.2"], "--copies published and --mixup exclude"),
+        (["--features", "causal", "--augment", "specaugment"], "specaugment and --features causal"),
+        (["--class-weights", "--sounds", "9"], "--class-weights and --sounds exclude"),
+        (["--protocol", "ravdess", "--split-seed", "3"], "--protocol and --split-seed exclude"),
+        (
+            ["--no-validation", "--validation-speakers", "a"],
+            "--no-validation and --validation-speakers exclude",
+        ),
+        (["--ema-momentum", "1"], "--ema-momentum must be below 1"),
+        (["--model-options", "memory=keras_lmu"], "memory is what --lmu sets"),
     ],
 )
 def test_flags_that_exclude_each_other_are_named(flags, reason):
     with pytest.raises(UsageError, match=reason):
         parse(*flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (["--epochs", "0"], "must be an integer of at least 1; received 0"),
+        (["--epochs", "2.5"], "must be an integer of at least 1; received 2.5"),
+        (["--seed", "4294967296"], "must be an integer from 0 to 4294967295; received 4294967296"),
+        (["--mixup", "50%"], "must be a number from 0 to 1; received 50%"),
+        (["--learning-rate", "inf"], "must be a number above 0; received inf"),
+    ],
+)
+def test_numbers_out_of_range_are_named(flags, reason, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse(*flags)
+    assert f"argument {flags[0]}: {reason}" in capsys.readouterr().err
+
+
+def test_options_that_differ_are_named_without_the_others(tmp_path):
+    stored, wanted = parse("--model-options", "units=8"), parse("--model-options", "units=9")
+    with pytest.raises(InputError) as raised:
+        config.refuse_changes(stored, wanted, ["model_options"], tmp_path, "choose.")
+    assert str(raised.value) == (
+        f"--model-options: the run in {tmp_path} has units=(8,), this command says units=(9,); "
+        "choose."
+    )

@@ -19,7 +19,7 @@ from ser_tf import artifacts, evaluate, export, fit, predict, splits
 from ser_tf import data as datasets
 from ser_tf.models import MODELS
 from ser_tf.training import epochs
-from ser_tf.training.epochs import UAR, Journal, State
+from ser_tf.training.epochs import UAR, Accuracy, Journal, State
 
 QUICK = ("--model", "cnn1", "--batch-size", "8", "--epochs", "4")
 
@@ -314,9 +314,53 @@ def test_a_protocol_goes_on_with_the_fold_that_was_cut_off(
     assert metrics["test"]["n_clips"] == 16
 
 
-def test_class_weights_are_inverse_to_the_share(small_dir, cache_dir, tmp_path):
+def test_class_weights_are_inverse_to_the_share():
+    rows = pd.DataFrame({"emotion": ["calm", "calm", "calm", "angry"]})
+    of_three = datasets.Data(rows, np.empty((4, 1, 1)), ("calm", "angry", "sad"))
+    assert of_three.class_weights == pytest.approx({0: 2 / 3, 1: 2.0, 2: 0.0})
+
+
+def test_class_weights_are_used(small_dir, cache_dir, tmp_path):
     flags = ("--class-weights", "--schedule", "constant", "--model", "cnn1", "--epochs", "1")
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
+
+
+def test_what_is_of_no_emotion_counts_in_no_figure_of_an_epoch():
+    targets = np.array([[1, 0], [0, 1], [0.5, 0.5], [0.3, 0.7]], np.float32)
+    logits = np.array([[2, 0], [2, 0], [0, 2], [0, 2]], np.float32)
+    for metric, expected in ((Accuracy(2), 2 / 3), (UAR(2), (1 + 1 / 2) / 2)):
+        metric.update_state(targets, logits)
+        assert float(metric.result()) == pytest.approx(expected, abs=1e-6)  # float32
+
+
+def test_a_run_that_diverges_says_so_and_keeps_what_it_had(small_dir, cache_dir, tmp_path, capsys):
+    flags = ("--model", "cnn1", "--epochs", "3", "--learning-rate", "1e38")
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
+    assert "--learning-rate: the loss of epoch" in capsys.readouterr().err
+    assert not (tmp_path / "m" / "model.keras").exists()
+
+
+@pytest.mark.parametrize("folds", [(), ("--folds", "2")])
+def test_a_hyperparameter_that_is_refused_leaves_no_run(
+    small_dir, cache_dir, tmp_path, folds, capsys
+):
+    flags = ("--model", "cnn1", "--epochs", "1", "--model-options", "dropout=1.5", *folds)
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
+    assert "--model-options: " in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+
+
+def test_the_history_says_what_the_checkpoint_says(tmp_path):
+    epochs.write_history(tmp_path, State())
+    assert not (tmp_path / "history.csv").exists()
+    state = State([{"epoch": 1.0, "val_uar": 0.5}])
+    (tmp_path / "history.csv").write_text("cut o")
+    epochs.write_history(tmp_path, state)
+    assert pd.read_csv(tmp_path / "history.csv").to_dict("records") == state.history
+
+
+def test_without_validation_the_last_epoch_is_the_best():
+    assert State([{"uar": value} for value in (0.5, 0.1, 0.2)]).best_epoch == 3
 
 
 def test_patience_ends_a_run_and_the_first_of_equal_epochs_is_best():

@@ -1,6 +1,13 @@
 """One frozen configuration of a training run: from flags, to JSON and back; presets."""
 
-from ser_tf.config.configuration import COPIES, SCHEDULES, Config, UsageError, flag
+from ser_tf.config.configuration import (
+    COPIES,
+    SCHEDULES,
+    Config,
+    UnknownValueError,
+    UsageError,
+    flag,
+)
 from ser_tf.config.flags import PRESETS, add_flags, from_flags, given_names, refuse_changes
 
 __all__ = [
@@ -8,6 +15,7 @@ __all__ = [
     "PRESETS",
     "SCHEDULES",
     "Config",
+    "UnknownValueError",
     "UsageError",
     "add_flags",
     "flag",

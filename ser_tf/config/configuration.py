@@ -32,6 +32,10 @@ class UsageError(ValueError):
     """Flags that exclude each other, or an option that does not exist."""
 
 
+class UnknownValueError(ValueError):
+    """A stored configuration has a value that this version does not know."""
+
+
 @dataclass(frozen=True)
 class Config:
     """All that determines a training run, but for where files lie.
@@ -78,7 +82,7 @@ class Config:
         "none", "published: clean, noisy, pitched, and pitched noisy copy a clip", choices=COPIES
     )
     split: str = _flag("speakers", "what test and training must not share", choices=KINDS)
-    split_seed: int = _flag(0, "seed of the split", type=cli.at_least(int, 0), metavar="N")
+    split_seed: int = _flag(0, "seed of the split", type=cli.seed, metavar="N")
     folds: int | None = _flag(
         None, "cross-validation over K folds", type=cli.at_least(int, 2), metavar="K"
     )
@@ -113,7 +117,7 @@ class Config:
     epochs: int = _flag(60, "epochs at most", type=cli.at_least(int, 1), metavar="N")
     patience: int | None = _flag(
         20,
-        "epochs without a better validation UAR before training stops",
+        "epochs without a better validation UAR before training stops, with --keep best",
         type=cli.at_least(int, 1),
         metavar="N",
     )
@@ -142,9 +146,7 @@ class Config:
     class_weights: bool = _flag(
         False, "weigh classes by their inverse frequency", action="store_true"
     )
-    seed: int = _flag(
-        0, "seed of weights, order and augmentation", type=cli.at_least(int, 0), metavar="N"
-    )
+    seed: int = _flag(0, "seed of weights, order and augmentation", type=cli.seed, metavar="N")
 
     def __post_init__(self) -> None:
         if self.folds and self.test_speakers:
@@ -155,6 +157,8 @@ class Config:
             self._check_augment_copies()
         if not self.test:
             self._check_without_test()
+        if not self.validation and self.validation_speakers:
+            raise UsageError("--no-validation and --validation-speakers exclude each other.")
         if self.watch_test and self.validation:
             raise UsageError("--validation and --watch-test exclude each other.")
         if self.split != "speakers" and (self.test_speakers or self.validation_speakers):
@@ -164,6 +168,12 @@ class Config:
                 raise UsageError(f"--copies published and {flag(name)} exclude each other.")
         if self.ema_momentum is not None and not self.validation:
             raise UsageError("--ema-momentum needs --validation.")
+        if self.ema_momentum == 1:
+            raise UsageError("--ema-momentum must be below 1, which would learn nothing.")
+        if self.features == "causal" and "specaugment" in self.augment:
+            raise UsageError("--augment specaugment and --features causal exclude each other.")
+        if self.class_weights and self.sounds:
+            raise UsageError("--class-weights and --sounds exclude each other.")
         if self.copies == "published" and self.features != "published":
             raise UsageError("--copies published needs --features published.")
         object.__setattr__(
@@ -180,13 +190,14 @@ class Config:
         entry = models[self.model]
         options = dict(self.model_options or {})
         if hasattr(entry, "memory"):
-            options["memory"] = self.lmu
+            if options.setdefault("memory", self.lmu) != self.lmu:
+                raise UsageError("--model-options: memory is what --lmu sets.")
         elif self.lmu != "ser_tf" and self.features == "causal":
             raise UsageError(f"--lmu {self.lmu} follows no stream; --features causal needs ser_tf.")
         object.__setattr__(self, "model_options", _complete(entry, options, "--model-options"))
 
     def _check_protocol(self) -> None:
-        for name in ("folds", "test_speakers", "validation_speakers"):
+        for name in ("folds", "split_seed", "test_speakers", "validation_speakers"):
             if getattr(self, name):
                 raise UsageError(f"--protocol and {flag(name)} exclude each other.")
         if self.split != "speakers" or not self.validation:
@@ -252,12 +263,13 @@ class Config:
         """The configuration that `to_json` described.
 
         Raises:
-            InputError: if a value is unknown to this version.
+            UnknownValueError: if a value is unknown to this version.
         """
+        fields = {name: _tuples(value) for name, value in values.items()}
         try:
-            return cls(**{name: _tuples(value) for name, value in values.items()})
+            return cls(**fields)
         except (TypeError, KeyError, ValueError) as error:
-            raise InputError(f"config.json: not of this version of ser_tf ({error}).") from error
+            raise UnknownValueError(str(error)) from error
 
 
 def flag(name: str) -> str:

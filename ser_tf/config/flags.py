@@ -35,7 +35,9 @@ def add_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) ->
     """
     for item in fields(Config):
         if "help" in item.metadata and item.name not in without:
-            shown = "" if item.default in (None, (), False) else f" (default: {item.default})"
+            default = item.default
+            absent = default is None or default is False or default == ()
+            shown = "" if absent else f" (default: {default})"
             parser.add_argument(
                 flag(item.name),
                 default=argparse.SUPPRESS,
@@ -84,9 +86,20 @@ def refuse_changes(
     for name in sorted(set(names) - {"data_dir"}):
         had, asked = getattr(stored, name), getattr(wanted, name)
         if had != asked:
+            told = had, asked
+            if isinstance(had, Mapping):
+                told = _differing(had, asked), _differing(asked, had)
             raise InputError(
-                f"{flag(name)}: the run in {folder} has {had}, this command says {asked}; {advice}"
+                f"{flag(name)}: the run in {folder} has {told[0]}, this command says {told[1]}; "
+                f"{advice}"
             )
+
+
+def _differing(options: Mapping[str, Any], others: Mapping[str, Any]) -> str:
+    """The options that others lack or have otherwise, as they are written."""
+    return " ".join(
+        f"{name}={value}" for name, value in options.items() if others.get(name) != value
+    )
 
 
 def _plain(value: Any) -> Any:

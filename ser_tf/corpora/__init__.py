@@ -40,7 +40,7 @@ CORPORA: dict[str, Corpus] = {
 REAL_CORPORA = tuple(name for name, corpus in CORPORA.items() if corpus.handle)
 """Those of `CORPORA` that people spoke, and that are downloaded."""
 
-_logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def load(
@@ -72,8 +72,8 @@ def load(
         found = scan(corpus, locate(corpus, data_dir, cache_dir))
         if data_dir is None:
             _require_whole(corpus, found)
-        _logger.info(
-            "%s: %d of %d clips in %s; %d second copies and %d files that are no clip passed over",
+        _LOG.info(
+            "%s: %d of %d clips in %s; passed over as second copies: %d, as no clips: %d",
             corpus.title,
             len(found.clips),
             corpus.clips,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ser_tf.errors import InputError
 
-_logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def download(title: str, handle: str) -> Path:
@@ -35,7 +35,7 @@ def download(title: str, handle: str) -> Path:
                 version = _newest_in_cache(handle)
                 if version is None:
                     raise
-                _logger.warning(
+                _LOG.warning(
                     "%s: Kaggle cannot be reached; version %d of %s is in the cache.",
                     title,
                     version,

@@ -27,7 +27,7 @@ female. 16 kHz, 16 bit, mono. It is for trying the program out: what a model sco
 nothing about real speech.
 """
 
-_logger = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 def make(cache_dir: str | Path) -> Path:
@@ -50,7 +50,7 @@ def make(cache_dir: str | Path) -> Path:
     folder = Path(cache_dir) / f"demo-{_source_digest()}"
     if folder.is_dir():
         return folder
-    _logger.info("Making the synthetic demo corpus (%d clips) in %s", len(list(paths())), folder)
+    _LOG.info("Making the synthetic demo corpus (%d clips) in %s", len(list(paths())), folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".demo-", dir=folder.parent) as temporary:
@@ -100,6 +100,7 @@ def _move(made: Path, folder: Path) -> None:
 
 def _source_digest() -> str:
     digest = hashlib.blake2b(digest_size=5)
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for path in (here.with_name("emotions.py"), *sorted(here.glob("*.py"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -4,6 +4,7 @@ Rows are the index of the corpora with two more columns: `digest`, the content d
 and `copy`, the number of an augmented copy (0 for the clip itself). Who goes where depends on the
 seed and on speakers, contents and labels alone: not on the order of the rows, and for a corpus not
 on the others beside it. Chance comes from a hash, so it is the same with every library version.
+Only `rows`, the published split, is scikit-learn's: it goes by the order of the paths.
 """
 
 import logging

@@ -16,19 +16,20 @@ from ser_tf import artifacts, files
 from ser_tf.errors import InputError
 
 
-class UAR(keras.metrics.Metric):
-    """Unweighted average recall of logits, over the classes present in the truth.
+class Accuracy(keras.metrics.Metric):
+    """Share of clips whose likeliest class is the truth's, of those that have one.
 
-    The progress bar's figure and the choice of the epoch; results come from `ser_tf.metrics`.
+    What is of no emotion, so that any class is as likely, does not count. The progress bar's
+    figure; results come from `ser_tf.metrics`.
     """
 
-    def __init__(self, classes: int, name: str = "uar", **kwargs: Any) -> None:
+    def __init__(self, classes: int, name: str = "accuracy", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.classes = classes
         self.confusion = self.add_variable((classes, classes), "zeros", name="confusion")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts a batch; `sample_weight` (a class's weight) changes no recall.
+        """Counts a batch; `sample_weight` (a class's weight) changes nothing.
 
         Args:
             y_true: each clip's probabilities of the classes, `(batch, classes)`; the likeliest is
@@ -36,9 +37,23 @@ class UAR(keras.metrics.Metric):
             y_pred: logits, `(batch, classes)`.
             sample_weight: passed over.
         """
-        truth = keras.ops.one_hot(keras.ops.argmax(y_true, axis=-1), self.classes)
+        likeliest = keras.ops.equal(y_true, keras.ops.max(y_true, axis=-1, keepdims=True))
+        alone = keras.ops.sum(keras.ops.cast(likeliest, "float32"), axis=-1, keepdims=True) == 1
+        truth = keras.ops.cast(likeliest & alone, "float32")
         predicted = keras.ops.one_hot(keras.ops.argmax(y_pred, axis=-1), self.classes)
         self.confusion.assign_add(keras.ops.matmul(keras.ops.transpose(truth), predicted))
+
+    def result(self) -> Any:
+        """The share so far, a scalar."""
+        right = keras.ops.sum(keras.ops.diagonal(self.confusion))
+        return right / keras.ops.maximum(keras.ops.sum(self.confusion), 1.0)
+
+
+class UAR(Accuracy):
+    """Unweighted average recall, over the classes present in the truth; it chooses the epoch."""
+
+    def __init__(self, classes: int, name: str = "uar", **kwargs: Any) -> None:
+        super().__init__(classes, name=name, **kwargs)
 
     def result(self) -> Any:
         """The mean recall so far, a scalar."""
@@ -77,7 +92,10 @@ class State:
         return int(np.argmax(scores)) + 1 if scores and self.keep == "best" else self.epochs
 
     def exhausted(self, patience: int | None) -> bool:
-        """Whether the last `patience` epochs brought no better validation UAR."""
+        """Whether the last `patience` epochs brought no better validation UAR.
+
+        Never where it is the last epoch that is kept.
+        """
         return patience is not None and self.epochs - self.best_epoch >= patience
 
 
@@ -104,12 +122,6 @@ class Journal(keras.callbacks.Callback):
         self.patience = patience
         self.watch = watch
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Lets `history.csv` say what the checkpoint says, should a kill have come between."""
-        (self.folder / artifacts.HISTORY).unlink(missing_ok=True)
-        for row in self.state.history:
-            self._write_line(row)
-
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the epoch's clock."""
         self.began_seconds = time.perf_counter()
@@ -123,22 +135,31 @@ class Journal(keras.callbacks.Callback):
         """Notes the epoch, keeps the checkpoint, and looks at the patience."""
         seconds = round(time.perf_counter() - self.began_seconds, 3)
         values = {name: float(value) for name, value in (logs or {}).items()}
+        if not np.isfinite(values.get("loss", 0.0)):
+            raise InputError(
+                f"--learning-rate: the loss of epoch {epoch + 1} is no finite number; a lower rate "
+                "may help."
+            )
         row = {"epoch": epoch + 1, **values, **self.watch(), "seconds": seconds}
         self.state.history.append(row)
         if self.state.best_epoch == self.state.epochs:
             self.state.best = self.judged or _values(self.model.variables)
         save_checkpoint(self.folder, self.model, self.state)
-        self._write_line(row)
+        write_history(self.folder, self.state)
         self.model.stop_training = self.state.exhausted(self.patience)
 
-    def _write_line(self, row: Mapping[str, float]) -> None:
-        path = self.folder / artifacts.HISTORY
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row.keys())
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+
+def write_history(folder: Path, state: State) -> None:
+    """Writes `history.csv`, if an epoch is done."""
+    if not state.history:
+        return
+    with (
+        files.replacing(folder / artifacts.HISTORY) as temporary,
+        temporary.open("w", newline="") as file,
+    ):
+        writer = csv.DictWriter(file, state.history[0].keys())
+        writer.writeheader()
+        writer.writerows(state.history)
 
 
 def save_checkpoint(folder: Path, model: keras.Model, state: State) -> None:

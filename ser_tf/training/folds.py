@@ -13,12 +13,13 @@ from ser_tf import artifacts, splits
 from ser_tf import data as datasets
 from ser_tf.config import Config
 from ser_tf.data import Data
+from ser_tf.training import backends
 from ser_tf.training.run import train
 
 _LOG = logging.getLogger(__name__)
 
 _MEANS = ("accuracy", "uar", "uar_masked", "macro_f1", "ece")
-_COUNTS = ("n_clips", "n_speakers")
+_OF_ONE_MODEL = ("temperature", "unsure_below")
 
 
 def run(
@@ -41,7 +42,10 @@ def run(
     """
     if not config.fold_count:
         return train(config, data, front_end, folder, epoch_lines)
-    datasets.split(data, config)  # names folds that cannot be made
+    # What cannot be done is named before anything is written.
+    backends.refuse_what_needs_tensorflow(config)
+    datasets.split(data, config)
+    config.build_network(len(data.classes))
     artifacts.save_config(folder, config, data.classes)
     results = []
     for number in range(1, config.fold_count + 1):
@@ -64,16 +68,19 @@ def mean_of_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     Returns:
         The folds' common header, `folds`, and for each part the means (of every corpus too), the
-        numbers of clips and speakers and the confusion over all folds, and `uar_per_fold`.
+        number of clips and the confusion summed over all folds, the number of speakers in any of
+        them, and `uar_per_fold`.
     """
     first = results[0]
-    summary = {name: value for name, value in first.items() if name not in splits.PARTS}
+    own = {*splits.PARTS, *_OF_ONE_MODEL}
+    summary = {name: value for name, value in first.items() if name not in own}
     summary["folds"] = len(results)
     for part in (part for part in splits.PARTS if part in first):
         scores = [result[part] for result in results]
         summary[part] = {
             **{name: float(np.mean([score[name] for score in scores])) for name in _MEANS},
-            **{name: sum(score[name] for score in scores) for name in _COUNTS},
+            "n_clips": sum(score["n_clips"] for score in scores),
+            "n_speakers": len({speaker for score in scores for speaker in score["per_speaker"]}),
             "per_corpus": _per_corpus([score["per_corpus"] for score in scores]),
             "confusion": np.sum([score["confusion"] for score in scores], axis=0).tolist(),
             "uar_per_fold": [score["uar"] for score in scores],

@@ -28,7 +28,7 @@ from ser_tf.config import Config
 from ser_tf.data import Data
 from ser_tf.layers.calibration import Calibration
 from ser_tf.training import backends
-from ser_tf.training.epochs import UAR, Journal, State, restore_checkpoint
+from ser_tf.training.epochs import UAR, Accuracy, Journal, State, restore_checkpoint, write_history
 
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ("tensorflow", "keras", "keras-lmu", "librosa", "numpy", "scikit-learn")
@@ -53,15 +53,16 @@ def train(
         The content of `metrics.json`.
 
     Raises:
-        InputError: if the split cannot be made, the checkpoint is of another model or back end,
-            or the back end cannot follow the configuration.
+        InputError: if the split cannot be made, a hyperparameter breaks its rule, the back end
+            cannot follow the configuration (nothing is written then), the checkpoint is of another
+            model or back end, or the training diverges.
     """
     backends.refuse_what_needs_tensorflow(config)
     keras.utils.set_random_seed(config.seed)
     data = datasets.split(data, config)
-    artifacts.save_config(folder, config, data.classes)
     with backends.scope():
         model = build_model(config, front_end, data.of("train"))
+        artifacts.save_config(folder, config, data.classes)  # only now is it one that can be built
         encoder = model.get_layer("encoder")
         state = _run_epochs(config, folder, encoder, front_end, data, epoch_lines)
     return _finish(config, folder, model, data, state)
@@ -106,11 +107,12 @@ def _run_epochs(
     trainer.compile(
         _optimizer(config, steps),
         keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.CategoricalAccuracy("accuracy"), UAR(len(data.classes))],
+        metrics=[Accuracy(len(data.classes)), UAR(len(data.classes))],
         # On CPUs TensorFlow's XLA is many times slower at layer normalisation and dropout.
         jit_compile=False if backends.on_tensorflow() else "auto",
     )
     state = restore_checkpoint(folder, trainer, config.keep)
+    write_history(folder, state)  # should a kill have come between it and the checkpoint
     watch = functools.partial(_test_scores, trainer, data) if config.watch_test else dict
     if state.epochs:
         _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.epochs)
@@ -127,7 +129,7 @@ def _run_epochs(
                 verbose=progress.of_epochs(epoch_lines),
                 validation_data=_arrays(data.of("validation")) if config.validation else None,
                 validation_batch_size=inference.BATCH,
-                class_weight=_class_weights(training) if config.class_weights else None,
+                class_weight=training.class_weights if config.class_weights else None,
                 callbacks=[
                     Journal(folder, state, config.patience, watch),
                     *_more_callbacks(config, folder),
@@ -170,16 +172,6 @@ def _test_scores(trainer: keras.Model, data: Data) -> dict[str, float]:
     arrays = _arrays(data.of("test"))
     scores = trainer.evaluate(*arrays, inference.BATCH, verbose=0, return_dict=True)
     return {f"test_{name}": float(score) for name, score in scores.items()}
-
-
-def _class_weights(training: Data) -> dict[int, float]:
-    """Inverse to the class's share, 1 on average; a class without clips weighs nothing."""
-    counts = np.bincount(training.labels, minlength=len(training.classes))
-    present = np.count_nonzero(counts)
-    return {
-        number: float(counts.sum() / (present * count)) if count else 0.0
-        for number, count in enumerate(counts)
-    }
 
 
 def _finish(
