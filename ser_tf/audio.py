@@ -41,13 +41,19 @@ def find(paths: Iterable[str | Path]) -> list[Path]:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder.")
         if path.is_dir():
-            below = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            below = sorted(filter(_is_recording, path.rglob("*")))
             if not below:
                 raise InputError(f"{path}: the folder holds no recording ({_suffix_list()}).")
             found += below
         else:
             found.append(path)
     return found
+
+
+def _is_recording(path: Path) -> bool:
+    """By its name; macOS puts companions `._NAME` beside files on foreign disks."""
+    named = path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
+    return named and path.is_file()
 
 
 def digest(path: str | Path) -> str:

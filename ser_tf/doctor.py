@@ -97,10 +97,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             findings += examine(CORPORA[name], scans[name])
         except InputError as error:
             findings.append(Finding("error", "absent", name, (), str(error)))
-    if arguments.plot:
-        _draw(scans, arguments.plot)
     report = _as_json if arguments.json else _as_text
     sys.stdout.writelines(f"{line}\n" for line in report(scans, findings))
+    if arguments.plot:
+        _draw(scans, arguments.plot)
     return int(any(finding.severity == "error" for finding in findings))
 
 
@@ -260,8 +260,8 @@ def _as_text(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator
     for name, found in scans.items():
         yield (
             f"{CORPORA[name].title}: {len(found.clips)} clips of {CORPORA[name].clips} in "
-            f"{found.root}; {len(found.copies)} second copies and {len(found.passed_over)} files "
-            "that are no clip passed over."
+            f"{found.root}; passed over as second copies: {len(found.copies)}, "
+            f"as no clips: {len(found.passed_over)}."
         )
         yield from _table(_counts(found))
         yield ""

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ser_tf import artifacts, audio, cli
@@ -90,7 +89,7 @@ def _saved_model(artifact: artifacts.Artifact, flags: argparse.Namespace) -> lis
         flags.version,
         _real_clips(artifact),
     )
-    lines = [f"{version} ({_sizes(version)})"]
+    lines = [f"{version} ({_size(*serving.megabytes(version))})"]
     for name, (inputs, outputs) in serving.describe(version).items():
         lines += [f"  {name}", *_named("in ", inputs), *_named("out", outputs)]
     if flags.serving_config:
@@ -134,11 +133,9 @@ def _named(direction: str, tensors: dict[str, str]) -> list[str]:
     return [f"    {direction}  {name:{width}}  {tensor}" for name, tensor in tensors.items()]
 
 
-def _sizes(version: Path) -> str:
+def _size(model: float, warm_up: float) -> str:
     """As in `0.55 MB, and 0.42 MB of warm-up requests`."""
-    sizes = {path: path.stat().st_size / 1e6 for path in version.rglob("*") if path.is_file()}
-    warm_up = sum(size for path, size in sizes.items() if "assets.extra" in path.parts)
-    text = f"{sum(sizes.values()) - warm_up:.2f} MB"
+    text = f"{model:.2f} MB"
     return f"{text}, and {warm_up:.2f} MB of warm-up requests" if warm_up else text
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _UNFINISHED = ".publishing-"
+_BEFORE = ".replaced-"
 
 
 @contextmanager
@@ -30,18 +31,25 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """As `replacing`, of a folder, which the caller makes.
 
-    What an interrupted run left beside `path` is removed: one parent folder takes one at a time.
+    For a moment there is neither the old folder nor the new one; what an interrupted run left
+    beside `path` is put back or removed: one parent folder takes one at a time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(leftover)
     temporary = path.with_name(f"{_UNFINISHED}{path.name}")
+    before = path.with_name(f"{_BEFORE}{path.name}")
+    if before.exists() and not path.exists():
+        before.rename(path)
     try:
         yield temporary
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+        if path.exists():
+            path.rename(before)
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ser_tf.inference import Recogniser
 
     recogniser = Recogniser(artifacts.load(arguments.model_dir))
+    pictures = _pictures(paths, arguments.plot_dir) if arguments.timeline else {}
     failed = False
     for path in paths:
         try:
@@ -36,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _LOG.error("error: %s", error)
             failed = True
         else:
-            sys.stdout.write(_describe(path, waveform, recogniser, arguments) + "\n")
+            line = _describe(path, waveform, recogniser, arguments.json, pictures.get(path))
+            sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
     return int(failed)
 
@@ -47,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     cli.add_model_dir(parser)
     parser.add_argument("--json", action="store_true", help="print a line of JSON a recording")
     parser.add_argument(
-        "--timeline", action="store_true", help="also show how the emotion changes with time"
+        "--timeline",
+        action="store_true",
+        help="also show how the emotion changes with time, and draw it in --plot-dir",
     )
     parser.add_argument(
         "--plot-dir",
@@ -59,19 +64,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _pictures(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Where each recording's timeline is drawn; recordings of one name are numbered."""
+    seen: Counter[str] = Counter()
+    pictures = {}
+    for path in paths:
+        seen[path.stem] += 1
+        number = f"-{seen[path.stem]}" if seen[path.stem] > 1 else ""
+        pictures[path] = folder / f"{path.stem}{number}-timeline.png"
+    return pictures
+
+
 def _describe(
-    path: Path, waveform: "np.ndarray", recogniser: "Recogniser", arguments: argparse.Namespace
+    path: Path, waveform: "np.ndarray", recogniser: "Recogniser", json: bool, picture: Path | None
 ) -> str:
-    """The answer on a recording, and its timeline if asked for: a line of JSON, or text."""
+    """The answer on a recording as a line of JSON or as text, with its timeline if drawn."""
     answer = recogniser.answer(waveform)
-    windows = recogniser.timeline(waveform) if arguments.timeline else None
-    if windows is not None:
+    windows = recogniser.timeline(waveform) if picture else None
+    if windows is not None and picture:
         from ser_tf import plots
 
         artifact = recogniser.artifact
         figure = plots.timeline(windows, artifact.classes, waveform, artifact.rate_hz)
-        plots.save(figure, arguments.plot_dir / f"{path.stem}-timeline.png")
-    if arguments.json:
+        plots.save(figure, picture)
+    if json:
         timeline = {} if windows is None else {"timeline": windows.to_dict("records")}
         return answers.to_json(path, answer, **timeline)
     lines = [f"{path}  {answers.in_words(answer.emotion, answer.probability, answer.unsure)}"]

@@ -105,7 +105,7 @@ def _microphone(rate_hz: int, samples: int) -> Iterator["np.ndarray"]:
         import sounddevice
     except (ImportError, OSError) as error:  # OSError: PortAudio itself is missing
         raise InputError(
-            f"--mic: needs the package sounddevice and PortAudio, `pip install 'ser_tf[mic]'` "
+            f"--mic: needs PortAudio and the package sounddevice, `pip install sounddevice` "
             f"({error})."
         ) from error
     heard: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()

@@ -124,7 +124,8 @@ def test_samples_beyond_full_scale_are_clipped(tmp_path):
 
 
 def test_folders_are_searched_and_files_taken_as_they_are(tmp_path):
-    for name in ("b/2.WAV", "b/1.flac", "b/notes.txt", "odd.name"):
+    (tmp_path / "b" / "folder.wav").mkdir(parents=True)
+    for name in ("b/2.WAV", "b/1.flac", "b/notes.txt", "b/._1.flac", "odd.name"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     found = audio.find([tmp_path / "odd.name", tmp_path / "b"])

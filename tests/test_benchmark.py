@@ -55,6 +55,12 @@ def test_a_case_that_passes_a_limit_is_ended_and_says_so(code, memory_gb, second
     assert said is None if failure is None else failure in said
 
 
+def test_a_rival_without_a_counterpart_has_no_ratio():
+    result = {"training_ms": 2.0, "failure": None}
+    assert lmu._ratios(result, {}) == {}
+    assert "2.0 (-)" in lmu._cells(result)
+
+
 def test_a_case_that_fails_keeps_its_reason(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     flags = argparse.Namespace(cases=["frames"], quick=True, memory_gb=1.0, limit_seconds=9.0)

@@ -172,8 +172,11 @@ def test_a_server_that_is_down_is_one_line(scheme, clip, capsys):
     assert f"{address}: no server answers there" in one_error_line(capsys)
 
 
-def test_an_address_that_is_none_names_the_choices(clip, capsys):
-    assert client.main(["--server", "localhost", str(clip)]) == 1
+@pytest.mark.parametrize(
+    "address", ["localhost", "http://localhost:85O1", "http://[::1", "http://a..b", "grpc://:80"]
+)
+def test_an_address_that_is_none_names_the_choices(address, clip, capsys):
+    assert client.main(["--server", address, str(clip)]) == 1
     assert "choose from http://HOST:PORT" in one_error_line(capsys)
 
 
@@ -287,7 +290,7 @@ def test_rest_needs_neither_the_extra_nor_tensorflow(server, clip):
 def test_grpc_without_the_extra_says_what_it_needs(monkeypatch, clip, capsys):
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     assert client.main(["--server", "grpc://localhost:1", str(clip)]) == 1
-    assert "gRPC needs the extra `serving`" in one_error_line(capsys)
+    assert "gRPC needs `pip install tensorflow-serving-api`" in one_error_line(capsys)
 
 
 def test_rows_and_columns_are_answered_alike(server):

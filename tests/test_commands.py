@@ -4,6 +4,8 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,27 @@ def test_the_timeline_covers_a_recording_in_text_json_and_picture(
     assert len(capsys.readouterr().out.splitlines()) == 1 + len(timeline)
 
 
+def test_timelines_of_recordings_of_one_name_do_not_replace_each_other(model_dir, clip, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        shutil.copy(clip, tmp_path / name / "talk.wav")
+    flags = ["--model-dir", str(model_dir), "--timeline", "--plot-dir", str(tmp_path)]
+    assert predict.main([str(tmp_path), *flags]) == 0
+    assert {path.name for path in tmp_path.glob("*.png")} == {
+        *("talk-timeline.png", "talk-2-timeline.png")
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such names cannot be")
+def test_a_name_that_the_terminal_cannot_show_is_answered(model_dir, clip, tmp_path):
+    shutil.copy(clip, os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    code = "import sys; from ser_tf import predict; sys.exit(predict.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, str(tmp_path), "--model-dir", str(model_dir)]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert "caf\\udce9.wav  " in answer.stdout
+
+
 def test_evaluate_leaves_out_and_counts_classes_the_model_lacks(
     model_dir, small_dir, cache_dir, capsys
 ):
@@ -175,6 +198,13 @@ def broken_model(model_dir: Path, folder: Path, name: str, content: bytes | None
     [
         ("config.json", None, "lacks config.json"),
         ("config.json", b"{", "config.json: broken"),
+        ("config.json", b"\xff", "config.json: broken"),
+        ("config.json", b'{"format": 1, "classes": [], "config": []}', "config.json: broken"),
+        (
+            "config.json",
+            b'{"format": 1, "classes": [], "config": {"teacher": 1}}',
+            "config.json: not of this version of ser_tf",
+        ),
         ("config.json", b'{"format": 99}', "update ser_tf"),
         ("config.json", b'{"format": 1, "classes": []}', "config.json: broken"),
         ("model.keras", None, "lacks model.keras"),
@@ -187,6 +217,29 @@ def test_an_incomplete_or_newer_model_folder_is_named(
     copy = broken_model(model_dir, tmp_path, name, content)
     assert command(["--model-dir", str(copy)]) == 1
     assert reason in one_error_line(capsys)
+
+
+def test_a_model_file_damaged_within_is_named(model_dir, tmp_path, capsys):
+    content = bytearray((model_dir / "model.keras").read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    copy = broken_model(model_dir, tmp_path, "model.keras", bytes(content))
+    assert evaluate.main(["--model-dir", str(copy)]) == 1
+    assert "model.keras: broken" in one_error_line(capsys)
+
+
+def test_broken_metrics_are_named(model_dir, tmp_path, capsys):
+    copy = broken_model(model_dir, tmp_path, "metrics.json", b"{")
+    assert fit.main(["--resume", "--corpora", "demo", "--output", str(copy)]) == 1
+    assert "metrics.json: broken" in one_error_line(capsys)
+
+
+def test_the_folder_of_a_cross_validation_says_where_its_models_are(model_dir, tmp_path, capsys):
+    copy = broken_model(model_dir, tmp_path, "model.keras", None)
+    content = json.loads((copy / "config.json").read_text())
+    content["config"]["folds"] = 2
+    (copy / "config.json").write_text(json.dumps(content))
+    assert export.main(["--model-dir", str(copy)]) == 1
+    assert "in its fold-1, fold-2 and so on" in one_error_line(capsys)
 
 
 def test_a_missing_model_folder_is_named(tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 from tensorflow.lite.python import schema_py_generated as schema
 from toy import CLASSES, noise
 
-from ser_tf import artifacts, export
+from ser_tf import artifacts, export, files
 from ser_tf.errors import InputError
 from ser_tf.features import FEATURES
 from ser_tf.layers.calibration import Calibration
@@ -162,6 +162,17 @@ def test_a_model_that_answers_otherwise_is_refused_and_the_earlier_one_stays(
         convert(model, "mfcc", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["litert"]
     assert (tmp_path / "litert" / "model.tflite").read_bytes() == b"earlier"
+
+
+def test_a_folder_whose_replacement_was_killed_comes_back(tmp_path):
+    (tmp_path / ".replaced-a").mkdir()
+    (tmp_path / ".replaced-a" / "old").touch()
+    (tmp_path / ".publishing-a").mkdir()
+    with files.replacing_folder(tmp_path / "a") as temporary:
+        assert (tmp_path / "a" / "old").exists()
+        temporary.mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert not list((tmp_path / "a").iterdir())
 
 
 def test_what_litert_cannot_express_is_named(tmp_path):

@@ -276,7 +276,8 @@ def test_features_are_what_the_encoder_sees(model, signatures):
 
 def test_waveforms_without_samples_have_an_error(signatures):
     assert words(signatures["waveform"](waveform=np.zeros((2, 0)))["error"]) == ["no samples"] * 2
-    assert words(ask_with_rate(signatures, np.zeros((1, 0), np.float32), [RATE_HZ], [0])["error"])
+    answer = ask_with_rate(signatures, np.zeros((1, 0), np.float32), [RATE_HZ], [0])
+    assert all(words(answer["error"]))
 
 
 @pytest.mark.parametrize("name", ["waveform", "features", "waveform_with_rate"])

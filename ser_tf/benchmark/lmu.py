@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -117,12 +118,13 @@ def _resident_gb(pid: int) -> float:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):  # it has just ended
         return 0.0
-    return pages * 4096 / 1e9
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
 
 
 def _ratios(result: dict[str, Any], ours: dict[str, Any]) -> dict[str, float]:
     keys = ("training_ms", "inference_ms", "training_mb", "inference_mb")
-    return {f"{key}_times_ours": result[key] / ours[key] for key in keys if key in result}
+    both = [key for key in keys if key in result and key in ours]
+    return {f"{key}_times_ours": result[key] / ours[key] for key in both}
 
 
 def _cells(result: dict[str, Any]) -> str:
@@ -134,4 +136,5 @@ def _cells(result: dict[str, Any]) -> str:
 def _cell(result: dict[str, Any], key: str) -> str:
     if key not in result:
         return "-"
-    return f"{result[key]:.1f} ({result[f'{key}_times_ours']:.1f})"
+    ratio = result.get(f"{key}_times_ours")
+    return f"{result[key]:.1f} ({'-' if ratio is None else f'{ratio:.1f}'})"

@@ -24,7 +24,13 @@ _BATCH = 16
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the model, and the clips on which rates are compared."""
-    cli.add_model_dir(parser)
+    parser.add_argument(
+        "--model-dir",
+        type=Path,
+        metavar="DIR",
+        required=True,
+        help=f"model folder made by fit with --features {' or '.join(COMPARED)}",
+    )
     cli.add_corpora(parser, "the synthetic demo corpus")
     for flag, default, text in (
         ("--clips", 100, "clips to compare rates on"),
@@ -60,7 +66,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         artifact.model.export(f"{folder}/keras", verbose=False)
         sizes = {"SavedModel": version, "Keras' own export": Path(folder) / "keras"}
         return [
-            {"part": "size", "way": way, "mb": _megabytes(p)} for way, p in sizes.items()
+            {"part": "size", "way": way, "mb": serving.megabytes(p)[0]} for way, p in sizes.items()
         ] + rows
 
 
@@ -136,9 +142,3 @@ def _difference_db(recorded: "np.ndarray", heard: "np.ndarray", from_hz: int, to
     ours = resample(recorded[np.newaxis], from_hz, to_hz)[0].numpy()
     error = float(np.mean(np.square(ours - heard))) or 1e-20
     return float(10 * np.log10(np.mean(np.square(heard)) / error + 1e-20))
-
-
-def _megabytes(folder: Path) -> float:
-    """Without warm-up requests, which are no part of the model."""
-    found = (p for p in folder.rglob("*") if p.is_file() and "assets.extra" not in p.parts)
-    return sum(path.stat().st_size for path in found) / 1e6

@@ -75,17 +75,14 @@ class Client:
         timeout_seconds: float = 60.0,
         retries: int = 4,
     ) -> None:
-        address = urlsplit(server)
-        if address.scheme not in TRANSPORTS or not address.netloc:
+        if (scheme := _scheme(server)) not in TRANSPORTS:
             choices = ", ".join(f"{scheme}://HOST:PORT" for scheme in TRANSPORTS)
             raise InputError(f"{server}: no address of a server; choose from {choices}.")
         self.server = server
         self.model = model
         self.version = version
         self.retries = retries
-        self._transport: Transport = TRANSPORTS[address.scheme](
-            server, model, version, timeout_seconds
-        )
+        self._transport: Transport = TRANSPORTS[scheme](server, model, version, timeout_seconds)
 
     def __enter__(self) -> "Client":
         return self
@@ -162,6 +159,8 @@ class Client:
                 return self._transport.ask(wav)
             except ClipError as error:
                 raise ClipError(f"{path}: {error}") from None
+            except ServerError as error:
+                raise ServerError(f"{self.server}: {error}") from None
             except UnavailableError as error:
                 reason = error
             if attempt < self.retries:
@@ -176,6 +175,17 @@ class Client:
             raise ServerError(f"{self.server}: no server answers there ({error}).") from None
         except ClipError as error:
             raise ServerError(f"{self.server}: {error}") from None
+
+
+def _scheme(server: str) -> str:
+    """The scheme of an address, "" if that is not of a host and, perhaps, a port."""
+    try:
+        address = urlsplit(server)
+        host, _ = address.hostname or "", address.port  # both raise where they are malformed
+        host.encode("idna")
+    except ValueError:
+        return ""
+    return address.scheme if host else ""
 
 
 def _answer(outputs: Mapping[str, Any]) -> Answer:

@@ -21,8 +21,8 @@ class GRPC:
             from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
         except ImportError:
             raise InputError(
-                f"{server}: gRPC needs the extra `serving` (pip install 'ser_tf[serving]'); "
-                "http:// needs nothing."
+                f"{server}: gRPC needs `pip install tensorflow-serving-api`; "
+                "http:// needs nothing more."
             ) from None
         self._grpc = grpc
         self.model = model

@@ -126,5 +126,5 @@ def write(folder: Path, tensorflow_version: str) -> Path:
         "README.md": _README,
     }.items():
         with files.replacing(folder / FOLDER / file) as temporary:
-            temporary.write_text(text.format_map(values))
+            temporary.write_text(text.format_map(values), encoding="utf-8")
     return folder / FOLDER

@@ -92,6 +92,13 @@ def describe(version: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
     }
 
 
+def megabytes(version: Path) -> tuple[float, float]:
+    """The size of the SavedModel in `version`, and of the warm-up requests that lie in it."""
+    sizes = {path: path.stat().st_size / 1e6 for path in version.rglob("*") if path.is_file()}
+    warm_up = sum(size for path, size in sizes.items() if "assets.extra" in path.parts)
+    return sum(sizes.values()) - warm_up, warm_up
+
+
 def _tensors(infos: Any) -> dict[str, str]:
     def shape(info: Any) -> str:
         sizes = ("?" if dim.size < 0 else str(dim.size) for dim in info.tensor_shape.dim)
