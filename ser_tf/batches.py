@@ -1,6 +1,5 @@
 """From features to what a model trains on: batches, shuffled, augmented and mixed every epoch."""
 
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,6 @@ from ser_tf.augment import AUGMENTATIONS, certain
 
 if TYPE_CHECKING:
     import keras
-
-_CORES = os.cpu_count() or 1
 
 
 def training_batches(
@@ -69,8 +66,11 @@ def training_batches(
             if copy_table is not None:
                 batch = _drawn(batch, copy_table, rows, pipeline.fold(batch_seed, -2))
         else:
+            # By the place in the batch: a row that is drawn twice shall not be changed alike.
             seeds = tf.map_fn(
-                lambda row: pipeline.fold(batch_seed, row), rows, fn_output_signature=tf.int64
+                lambda place: pipeline.fold(batch_seed, place),
+                tf.range(tf.size(rows)),
+                fn_output_signature=tf.int64,
             )
             batch = tf.map_fn(
                 lambda clip: augmented_clip(*clip), (rows, seeds), fn_output_signature=tf.float32
@@ -80,7 +80,7 @@ def training_batches(
         return mixture(batch, wanted, pipeline.fold(batch_seed, -1)) if mixture else (batch, wanted)
 
     chain = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(batches_of)
-    chain = chain.map(load, num_parallel_calls=_CORES).prefetch(tf.data.AUTOTUNE)
+    chain = chain.map(load, num_parallel_calls=pipeline.CORES).prefetch(tf.data.AUTOTUNE)
     return pipeline.with_options(chain)
 
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LOG = logging.getLogger(__name__)
-_CORES = os.cpu_count() or 1
+CORES = os.cpu_count() or 1
+"""How many clips are worked on at a time."""
 
 MAX_CORRUPT_SHARE = 0.05
 """A larger share of undecodable clips is an error: the data are not what they should be."""
@@ -64,7 +65,7 @@ def decode(index: "pd.DataFrame", rate_hz: int, cache_dir: Path) -> "pd.DataFram
         except audio.AudioError as error:
             return error
 
-    with ThreadPoolExecutor(_CORES) as pool:
+    with ThreadPoolExecutor(CORES) as pool:
         decoded = pool.map(decode_one, index["path"])
         results = list(progress.bar(decoded, "decoding", len(index)))
     errors = [result for result in results if isinstance(result, audio.AudioError)]
@@ -191,7 +192,7 @@ def _extract(
     """What `features_of` makes of every clip's path and seed: `(clips, *shape)`."""
     seeds = [np.frombuffer(bytes.fromhex(text)[:8], "<i4") for text in clips["digest"]]
     chain = tf.data.Dataset.from_tensor_slices((clips["waveform"].tolist(), np.stack(seeds)))
-    chain = with_options(chain.map(features_of, num_parallel_calls=_CORES).prefetch(_CORES))
+    chain = with_options(chain.map(features_of, num_parallel_calls=CORES).prefetch(CORES))
     rows = np.empty((len(clips), *shape), np.float32)
     made = progress.bar(chain.as_numpy_iterator(), title, len(clips))
     for number, clip in enumerate(made):

@@ -186,7 +186,7 @@ def test_the_interval_is_seeded_and_holds_the_uar():
 
 
 def test_the_interval_covers_the_true_uar_of_new_speakers():
-    """Speakers differ in how well they are understood; 90 of 100 intervals and more hold."""
+    """Speakers differ in how well they are understood; about 95 of 100 intervals hold."""
     random = np.random.default_rng(0)
     covered = 0
     for seed in range(100):
