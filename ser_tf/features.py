@@ -116,8 +116,20 @@ class Published(_OneLength):
     @property
     def shape(self) -> tuple[int, int]:
         """`(frames, channels)` of a clip's features: the row is a sequence of single numbers."""
-        frames = 1 + round(self.clip_seconds * self.rate_hz) // self.hop_samples
-        return (2 + self.n_mfcc) * frames, 1
+        return self.channels * self.frames(round(self.span_seconds * self.rate_hz)), 1
+
+    @property
+    def channels(self) -> int:
+        """Numbers a frame: zero-crossing rate, RMS and the coefficients."""
+        return 2 + self.n_mfcc
+
+    def frames(self, samples: int) -> int:
+        """How many frames the part that is taken of a waveform of so many samples has."""
+        taken = min(
+            samples - round(self.offset_seconds * self.rate_hz),
+            round(self.clip_seconds * self.rate_hz),
+        )
+        return 1 + taken // self.hop_samples if taken > 0 else 0
 
     def build(self) -> "keras.Layer":
         """The layer "front_end": waveform `(batch, samples)` → `(batch, *shape)`, float32.

@@ -1,3 +1,4 @@
+import itertools
 import subprocess
 import sys
 
@@ -75,7 +76,7 @@ SPEAKERS = {"a-1": {"uar": 0.5, "n_clips": 8}, "a-2": {"uar": 0.75, "n_clips": 9
 PANELS = {"log-mel (dB)": np.random.default_rng(0).normal(size=(101, 20))}
 PICTURES = {
     "learning_curves": (lambda: plots.learning_curves(make_history(), 12), 510),
-    "confusion": (lambda: plots.confusion([[8, 2, 0], [1, 5, 4], [0, 0, 3]], CLASSES, "Test"), 930),
+    "confusion": (lambda: plots.confusion(172 * np.eye(8, dtype=int), EMOTIONS, "Test"), 930),
     "timeline": (lambda: plots.timeline(make_timeline(), CLASSES, np.zeros(64_000), 4_000), 660),
     "comparison": (lambda: plots.comparison(make_runs()), 570),
     "curves_of_splits": (lambda: plots.curves_of_splits({"rows": make_history()}, "A model"), 540),
@@ -85,7 +86,7 @@ PICTURES = {
     "calibration": (lambda: plots.calibration(make_answers(), CLASSES, "Test"), 660),
     "counts": (lambda: plots.counts(make_index()), 435),
     "features": (lambda: plots.features(np.ones(8_000), 8_000, PANELS, 0.01), 480),
-    "published_row": (lambda: plots.published_row(np.arange(2376.0), 108), 390),
+    "published_row": (lambda: plots.published_row(np.arange(2376.0), 90, 22), 390),
     "augmentations": (lambda: plots.augmentations(make_examples(), 8_000, 0.01, "dB"), 405),
 }
 
@@ -260,7 +261,7 @@ def test_counts_show_emotions_by_sex_and_speakers_by_emotion():
     widths = [[bar.get_width() for bar in bars] for bars in left.containers]
     assert widths == [[4, 2], [2, 1], [0, 0]]  # happy and sad: female, male, unknown
     assert [bar.get_width() for bar in tess.containers[2]] == [4, 2]
-    assert [heights(bars) for bars in right.containers] == [[2] * 3, [1] * 3]
+    assert [heights(bars) for bars in right.containers] == [[1] * 3, [2] * 3]  # sad stands on happy
     assert [label.get_text() for label in right.get_xticklabels()] == ["00", "01", "02"]
 
 
@@ -275,9 +276,13 @@ def test_features_share_the_time_axis_of_their_waveform():
 
 def test_a_published_row_is_shown_in_its_three_parts():
     row = np.arange(2376.0)
-    drawn = [axes.lines[0].get_xydata() for axes in plots.published_row(row, 108).axes]
-    assert [len(part) for part in drawn] == [108, 108, 2160]
-    np.testing.assert_array_equal(np.concatenate(drawn), np.stack([row, row], axis=1))
+    for frames in (108, 41):
+        panels = plots.published_row(row, frames, 22).axes
+        drawn = [axes.lines[0].get_xydata() for axes in panels]
+        assert [len(part) for part in drawn] == [frames, frames, 2376 - 2 * frames]
+        np.testing.assert_array_equal(np.concatenate(drawn), np.stack([row, row], axis=1))
+        # The zeros behind a shorter clip.
+        assert [patch.get_x() for patch in panels[2].patches] == ([22 * 41] if frames < 108 else [])
 
 
 def test_augmentations_stand_below_the_clip_as_it_is_on_one_scale():
@@ -361,6 +366,28 @@ def test_the_legendre_polynomials_are_orthogonal_and_of_their_degree():
     np.testing.assert_allclose(curves[:4], wanted, atol=1e-12)
 
 
-def test_every_emotion_has_a_colour_of_its_own():
+# What the three kinds of dichromats see, in linear RGB: Machado, Oliveira and Fernandes (2009),
+# severity 1.
+_SEEN_BY = {
+    "everyone": np.eye(3),
+    "protanopes": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deuteranopes": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritanopes": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+
+
+def lab(linear):
+    """CIE L*a*b* of linear sRGB, white D65."""
+    xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    x, y, z = np.cbrt(np.asarray(xyz) @ linear / [0.9505, 1.0, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("seen", _SEEN_BY.values(), ids=_SEEN_BY)
+def test_every_emotion_has_a_colour_that_anybody_can_tell_from_the_others(seen):
     assert tuple(plots.COLOURS) == EMOTIONS
-    assert len(set(plots.COLOURS.values())) == len(EMOTIONS)
+    rgb = np.array([to_rgb(colour) for colour in plots.COLOURS.values()])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    colours = [lab(np.clip(np.asarray(seen) @ colour, 0, 1)) for colour in linear]
+    for one, other in itertools.combinations(colours, 2):
+        assert np.linalg.norm(one - other) > 12  # a fifth of that can be seen side by side

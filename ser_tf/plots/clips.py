@@ -48,17 +48,18 @@ def _by_emotion(axes: Axes, clips: pd.DataFrame, emotions: Sequence[str]) -> Non
         begin += counts
     for place, total in enumerate(begin):
         axes.text(total, place, f" {total:.0f}", va="center", fontsize=8)
-    axes.set_xlim(0, 1.15 * max(begin))
+    axes.set_xlim(0, 1.2 * max(begin))
     axes.invert_yaxis()
 
 
 def _by_speaker(axes: Axes, clips: pd.DataFrame, emotions: Sequence[str]) -> None:
-    """A column a speaker, one emotion upon the other, in the colours of the bars beside it."""
+    """A column a speaker, one emotion below the other, in order and colours of the bars beside."""
     speakers = sorted(set(clips.speaker))
     begin = np.zeros(len(speakers))
-    for emotion in emotions:
+    width = 0.9 if len(speakers) <= style.MOST_NAMES else 1.0
+    for emotion in reversed(emotions):
         counts = _count(clips[clips.emotion == emotion].speaker, speakers)
-        axes.bar(range(len(speakers)), counts, 0.9, bottom=begin, color=style.COLOURS[emotion])
+        axes.bar(range(len(speakers)), counts, width, bottom=begin, color=style.COLOURS[emotion])
         begin += counts
     axes.set(ylabel="clips", ylim=(0, 1.08 * max(begin)))
     prefix = f"{clips.corpus.iloc[0]}-"

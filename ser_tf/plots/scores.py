@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from ser_tf import metrics
 from ser_tf.plots import style
@@ -27,7 +28,8 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: st
     figure = style.figure(6.2)
     axes = figure.subplots()
     axes.set_facecolor("0.92")
-    image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+    # Square cells would leave the layout no room for the names of the rows.
+    image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     axes.set(title=title, xlabel="answered emotion", ylabel="true emotion (clips)")
     axes.set_xticks(range(len(classes)), classes)
     rows = [f"{name} ({total})" for name, total in zip(classes, clips[:, 0], strict=True)]
@@ -71,7 +73,7 @@ def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequenc
             text = f"{100 * share:.0f}"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
     figure.supxlabel("answered emotion", fontsize=9)
-    figure.supylabel("true emotion", fontsize=9)
+    figure.supylabel("true emotion (% of its clips)", fontsize=9)
     return figure
 
 
@@ -86,15 +88,15 @@ def speakers(per_speaker: Mapping[str, Mapping[str, float]], uar: float, title: 
     """
     ranked = sorted(per_speaker.items(), key=lambda item: -item[1]["uar"])
     rates = [scores["uar"] for _, scores in ranked]
-    figure = style.figure(3.6)
+    names = [f"{name} ({scores['n_clips']})" for name, scores in ranked]
+    figure = style.figure(3.6 if style.fit_side_by_side(names, 100) else 4.6)
     axes = figure.subplots()
     places = range(len(ranked))
     axes.vlines(places, 0, rates, color="0.75", linewidth=2)
     axes.plot(places, rates, "o", color=style.BLUE, label="a speaker")
     axes.axhline(uar, color=style.VERMILION, ls="--", label=f"all clips ({100 * uar:.1f} %)")
-    names = [f"{name} ({scores['n_clips']})" for name, scores in ranked]
     style.name_speakers(axes, names, "speaker (clips)", 100)
-    axes.set(title=title, ylabel="unweighted average recall", ylim=(0, 1.05))
+    axes.set(title=title, ylabel="UAR", ylim=(0, 1.05))
     style.percent(axes)
     axes.grid(axis="y")
     figure.legend(loc="outside lower center", ncols=2)
@@ -136,7 +138,8 @@ def _reliability(upper: Axes, lower: Axes, bins: pd.DataFrame) -> None:
     width = 1 / len(bins)
     middles = (bins.low + bins.high) / 2
     upper.bar(middles, bins.accuracy, width, color=style.BLUE, edgecolor="white", label="in fact")
-    upper.plot([0, 1], [0, 1], color="0.3", ls="--", label="as stated")
+    cased = [withStroke(linewidth=4, foreground="white")]  # to be seen on bars as well
+    upper.plot([0, 1], [0, 1], color="0.3", ls="--", label="as stated", path_effects=cased)
     upper.set(ylabel="share of answers right", ylim=(0, 1), xlim=(0, 1))
     upper.legend(loc="upper left", fontsize=8)
     lower.bar(middles, bins.clips, width, color="0.5", edgecolor="white")
@@ -164,8 +167,11 @@ def _coverage(axes: Axes, curve: pd.DataFrame, sure: float) -> None:
 
 def _write_cell(axes: Axes, row: int, column: int, share: float, count: int) -> None:
     colour = _readable_on(share)
-    for text, y, size in ((f"{100 * share:.0f} %", row - 0.08, 11), (f"{count}", row + 0.28, 7)):
-        axes.text(column, y, text, ha="center", va="center", color=colour, fontsize=size)
+    alpha = 1.0 if count else 0.4  # what never happens shall not crowd what does
+    for text, y, size in ((f"{100 * share:.0f} %", row - 0.08, 11), (f"{count}", row + 0.28, 8)):
+        axes.text(
+            column, y, text, ha="center", va="center", color=colour, fontsize=size, alpha=alpha
+        )
 
 
 def _readable_on(share: float) -> str:

@@ -46,7 +46,16 @@ def timeline(
     axes.stackplot(
         seconds, probabilities.T, labels=classes, colors=colours, edgecolor="white", linewidth=0.5
     )
+    tops = probabilities.cumsum(axis=1)
+    for name, shares, top in zip(classes, probabilities.T, tops.T, strict=True):
+        room = np.minimum(np.minimum(shares[:-2], shares[1:-1]), shares[2:])
+        widest = 1 + room.argmax()  # a name where its area is widest, if it has room there
+        if room.max() > 0.12:
+            place = seconds[widest], top[widest] - shares[widest] / 2
+            ink = style.ink_on(style.COLOURS[name])
+            axes.text(*place, name, ha="center", va="center", fontsize=8, color=ink, clip_on=True)
     axes.set(xlabel="time (s)", ylabel="probability", ylim=(0, 1), xlim=(seconds[0], seconds[-1]))
+    style.percent(axes)
     handles, names = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], names[::-1], loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -79,12 +88,14 @@ def features(
 
 
 @picture
-def published_row(row: np.ndarray, frames: int) -> Figure:
+def published_row(row: np.ndarray, frames: int, channels: int) -> Figure:
     """The published features as a network is fed them: one flat sequence of numbers.
 
     Args:
-        row: `(numbers,)`: zero-crossing rates, RMS values, then the coefficients frame by frame.
-        frames: how many frames a whole clip has.
+        row: `(numbers,)`: zero-crossing rates, RMS values, then the coefficients frame by frame,
+            then the zeros that a clip shorter than others is filled with; these are shaded.
+        frames: how many frames the clip has.
+        channels: numbers a frame.
     """
     figure = style.figure(2.6)
     panels = figure.subplots(1, 3, width_ratios=(1, 1, 3))
@@ -98,6 +109,9 @@ def published_row(row: np.ndarray, frames: int) -> Figure:
         axes.tick_params(labelsize=8)
         axes.margins(x=0)
         first += len(part)
+    if (end := channels * frames) < len(row):
+        panels[-1].axvspan(end, len(row) - 1, color="0.88", label="filled with zeros")
+        panels[-1].legend(loc="lower right", fontsize=8)
     figure.supxlabel("position in the row", fontsize=9)
     return figure
 
@@ -158,4 +172,4 @@ def _envelope(axes: Axes, waveform: np.ndarray, rate_hz: int, colour: str = "0.3
     low, high = [c.min() for c in columns], [c.max() for c in columns]
     axes.fill_between(seconds, low, high, color=colour, linewidth=0.6)
     peak = max(np.abs(waveform).max(), 1e-3)
-    axes.set(ylabel="amplitude", ylim=(-1.05 * peak, 1.05 * peak))
+    axes.set(ylabel="amplitude\n(full scale: 1)", ylim=(-1.05 * peak, 1.05 * peak))

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -17,7 +19,7 @@ from ser_tf import files
 P = ParamSpec("P")
 
 COLOURS = {
-    "neutral": "#999999",
+    "neutral": "#666666",
     "calm": "#56b4e9",
     "happy": "#f0e442",
     "sad": "#0072b2",
@@ -26,7 +28,8 @@ COLOURS = {
     "disgust": "#009e73",
     "surprise": "#e69f00",
 }
-"""Every emotion's colour, the same in all pictures."""
+"""Every emotion's colour, the same in all pictures: those of Okabe and Ito (2008), and a grey that
+stands apart from them for the colour-blind as well."""
 
 SPLIT_COLOURS = {"rows": "#d55e00", "clips": "#e69f00", "speakers": "#0072b2"}
 """Every split's colour; folds have another."""
@@ -124,6 +127,18 @@ def name_speakers(axes: Axes, names: list[str], what: str, letters: int) -> None
         axes.set_xticks([])
         axes.set_xlabel(f"{len(names)} speakers")
         return
-    narrow = len(names) * (1 + max(map(len, names))) > letters
-    axes.set_xticks(range(len(names)), names, rotation=90 * narrow, fontsize=8)
+    rotation = 0 if fit_side_by_side(names, letters) else 90
+    axes.set_xticks(range(len(names)), names, rotation=rotation, fontsize=8)
     axes.set_xlabel(what)
+
+
+def fit_side_by_side(names: list[str], letters: int) -> bool:
+    """Whether names fit beside one another where there is room for so many letters."""
+    return len(names) * (1 + max(map(len, names))) <= letters
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever is the more legible on a colour: by luminance, as in WCAG 2.1."""
+    rgb = np.asarray(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"
