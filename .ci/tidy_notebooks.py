@@ -21,7 +21,7 @@ def address() -> str | None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     metadata = config["metadata"]
-    found = f"{metadata.get('url', '')}\n{metadata.get('project_urls', '')}"
+    found = f"{metadata.get('url', '')}\n{metadata.get('project_urls', '')}\n"
     match = re.search(r"https://github\.com/([\w.-]+/[\w-]+(?:\.[\w-]+)*?)(?:\.git)?/?\s", found)
     return match and match[1]
 

@@ -89,8 +89,8 @@ def folder(cache_dir, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def executed(folder):
-    """The notebooks but the longest as they are after a run; two run side by side."""
-    names = sorted(set(QUICK) - {"04_serve"}, reverse=True)
+    """The notebooks as they are after a run; two run side by side."""
+    names = sorted(QUICK, reverse=True)
     with ThreadPoolExecutor(2) as pool:
         runs = pool.map(lambda name: execute(name, folder / name), names)
         return dict(zip(names, runs, strict=True))
@@ -129,9 +129,8 @@ def test_the_table_shows_the_splits_side_by_side(executed):
     assert kinds.count("image/png") == 3
 
 
-@pytest.mark.slow
-def test_a_server_is_asked_by_rest_and_grpc_and_a_recording_is_followed(folder):
-    text, kinds = shown(execute("04_serve", folder / "04_serve"))
+def test_a_server_is_asked_by_rest_and_grpc_and_a_recording_is_followed(executed, folder):
+    text, kinds = shown(executed["04_serve"])
     answers = [json.loads(line) for line in text.splitlines() if line.startswith('{"path"')]
     assert len(answers) == 2 * 3
     assert answers[:3] == answers[3:]
@@ -151,6 +150,16 @@ def test_the_readme_links_every_notebook_with_the_projects_address(tidying):
     text = (ROOT / "README.md").read_text()
     assert tidying.tidy_readme(text, tidying.address()) == text, "run .ci/tidy_notebooks.py"
     assert set(re.findall(r"\(notebooks/(\w+)\.ipynb\)", text)) == set(NOTEBOOKS)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["url = https://github.com/a/b", "project_urls =\n    Source = https://github.com/a/b.git"],
+)
+def test_the_address_is_read_from_setup_cfg(lines, tidying, tmp_path, monkeypatch):
+    (tmp_path / "setup.cfg").write_text(f"[metadata]\nname = x\n{lines}\n")
+    monkeypatch.setattr(tidying, "ROOT", tmp_path)
+    assert tidying.address() == "a/b"
 
 
 @each
