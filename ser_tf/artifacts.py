@@ -120,7 +120,7 @@ def load(folder: Path) -> Artifact:
     if not path.is_file():
         unfinished = (folder / CHECKPOINT).is_file()
         hint = "its training has not finished; `fit --resume` goes on" if unfinished else "train it"
-        if config.fold_count:
+        if config.fold_count and config.fold is None:
             hint = "the models of a cross-validation are in its fold-1, fold-2 and so on"
         raise InputError(f"{folder}: incomplete, it lacks {MODEL}; {hint}.")
     return Artifact(folder, _load_model(path), classes, config)

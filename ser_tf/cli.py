@@ -27,11 +27,8 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> int:
-        if hasattr(sys.stdout, "reconfigure"):
-            # A path that the terminal cannot show shall not end the command.
-            sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            with _logging_to_stderr():
+            with _logging_to_stderr(), _any_path_on_stdout():
                 return main(argv)
         except InputError as error:
             return _fail(str(error))
@@ -204,6 +201,21 @@ def silence() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextmanager
+def _any_path_on_stdout() -> Iterator[None]:
+    """Lets a path that stdout cannot encode be written with escapes rather than end the command."""
+    errors = getattr(sys.stdout, "errors", None)
+    if not hasattr(sys.stdout, "reconfigure"):  # a notebook's
+        yield
+        return
+    stream = sys.stdout
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors=errors)
 
 
 @contextmanager

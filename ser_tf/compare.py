@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ser_tf import artifacts, cli, config, results
 from ser_tf.config import Config
+from ser_tf.errors import InputError
 from ser_tf.models import MODELS
 from ser_tf.results import Result
 from ser_tf.splits import KINDS
@@ -45,15 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     _check_folders(jobs)
     output = jobs[0].folder.parent
-    name = output.resolve().name.removeprefix("compare-")
+    name = output.absolute().name.removeprefix("compare-")
     try:
-        _run(jobs, name, given["cache_dir"])
+        failed = _run(jobs, name, given["cache_dir"])
     except KeyboardInterrupt:
         _LOG.warning("The same command goes on from there.")
         raise
-    table = _finish(output, name)
-    sys.stdout.write(f"\n{results.markdown(table)}\nSaved in {results.FOLDER / name}.csv\n")
-    return 0
+    if failed < len(jobs):
+        table = _finish(output, name)
+        sys.stdout.write(f"\n{results.markdown(table)}\nSaved in {results.FOLDER / name}.csv\n")
+    return int(failed > 0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -139,18 +141,29 @@ def _check_folders(jobs: Sequence[Job]) -> None:
         config.refuse_changes(stored, wanted, names, folder, "another --output starts anew.")
 
 
-def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> None:
-    """Trains what is not done yet; the data, which all jobs share, are loaded for the first."""
+def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
+    """Trains what is not done yet; the data, which all jobs share, are loaded for the first.
+
+    Returns:
+        How many jobs could not be done; each is named, and the others go on.
+    """
     data = None
+    failed = 0
     for number, (wanted, folder) in enumerate(jobs, start=1):
         if not artifacts.load_metrics(folder):
             data = data or _load(wanted, cache_dir)
             _LOG.info("Training %d of %d in %s", number, len(jobs), folder)
-            _train(wanted, folder, data)
+            try:
+                _train(wanted, folder, data)
+            except InputError as error:
+                _LOG.error("error: %s: %s", folder, error)
+                failed += 1
+                continue
         result = results.of_folder(folder)
         results.add(name, [result])
         sys.stdout.write(f"{number} of {len(jobs)}: {_line(result)}\n")
         sys.stdout.flush()
+    return failed
 
 
 def _load(wanted: Config, cache_dir: Path) -> Any:
@@ -182,9 +195,10 @@ def _finish(output: Path, name: str) -> list[Result]:
     """Gathers every finished job in `output`, also those of earlier commands, and draws them."""
     folders = [path.parent for path in output.glob(f"*/{artifacts.METRICS}")]
     runs = sorted(((results.of_folder(folder), folder) for folder in folders), key=_place)
-    table = results.add(name, [result for result, _ in runs])
+    here = [result for result, _ in runs]
+    table = results.add(name, here)
     stem = results.FOLDER / name
-    if strangers := [result for result in table if result not in [run for run, _ in runs]]:
+    if strangers := [result for result in table if result not in here]:
         _LOG.warning(
             "%s.csv also holds runs that are not in %s, perhaps of other flags: %s",
             stem,

@@ -193,7 +193,9 @@ def _cached(config: Config, cache_dir: Path) -> tuple["pd.DataFrame", np.ndarray
         features = _features_file(clips, config, cache_dir)
         if features.is_file():
             _LOG.info("%d clips as decoded on %s: %s", len(clips), _written(path), path)
-            return clips, np.load(features).reshape(-1, *config.feature_entry.array_shape)
+            return clips, np.load(features, mmap_mode="r").reshape(
+                -1, *config.feature_entry.array_shape
+            )
     raise InputError(
         f"{cache_dir}: holds no features for these flags, and only TensorFlow computes them; "
         "the same command with --prepare does so, here or on the machine that has the recordings."

@@ -260,8 +260,8 @@ def _as_text(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator
     for name, found in scans.items():
         yield (
             f"{CORPORA[name].title}: {len(found.clips)} clips of {CORPORA[name].clips} in "
-            f"{found.root}; passed over as second copies: {len(found.copies)}, "
-            f"as no clips: {len(found.passed_over)}."
+            f"{found.root}; second copies: {len(found.copies)}, "
+            f"not clips: {len(found.passed_over)}."
         )
         yield from _table(_counts(found))
         yield ""

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +11,8 @@ from ser_tf import artifacts, audio, cli
 
 if TYPE_CHECKING:
     import numpy as np
+
+_LOG = logging.getLogger(__name__)
 
 REAL_CLIPS = 8
 """Clips of the model's own test, at most, that what is published is compared on."""
@@ -81,6 +84,7 @@ def _saved_model(artifact: artifacts.Artifact, flags: argparse.Namespace) -> lis
 
     from ser_tf import serving
 
+    _LOG.info("Publishing a version and comparing it with the Keras model")
     version = serving.publish(
         artifact.model,
         artifact.classes,
@@ -102,6 +106,7 @@ def _litert(artifact: artifacts.Artifact, flags: argparse.Namespace) -> list[str
     from ser_tf.serving import litert
 
     clips = _real_clips(artifact)
+    _LOG.info("Converting and comparing with the Keras model")
     with cli.silence():  # the converter speaks of its passes, and at length of what it cannot do
         written = litert.convert(
             artifact.model,

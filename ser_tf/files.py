@@ -31,8 +31,9 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """As `replacing`, of a folder, which the caller makes.
 
-    For a moment there is neither the old folder nor the new one; what an interrupted run left
-    beside `path` is put back or removed: one parent folder takes one at a time.
+    For a moment there is neither the old folder nor the new one; where the process dies then, the
+    next call puts the old one back. What other interrupted runs left beside `path` is removed: one
+    parent folder takes one at a time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f"{_UNFINISHED}*"):
@@ -49,6 +50,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if before.exists() and not path.exists():
+            before.rename(path)
     shutil.rmtree(before, ignore_errors=True)
 
 

@@ -99,6 +99,7 @@ def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, An
         front_end = wanted.build_front_end()
         data = datasets.load(wanted, front_end, given["cache_dir"])
         if given["overwrite"]:
+            training.check(wanted, data)
             artifacts.remove_run(folder)
         try:
             return training.run(wanted, data, front_end, folder)

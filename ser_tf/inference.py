@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ser_tf import progress
 from ser_tf.answers import Answer
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ _COLUMNS = ["path", "copy", "corpus", "speaker", "emotion", "sex"]
 
 def logits(encoder: "keras.Model", features: np.ndarray) -> np.ndarray:
     """The encoder's logits, float32 `(rows, classes)`, of features `(rows, frames, channels)`."""
-    return encoder.predict(features, batch_size=BATCH, verbose=0)
+    verbose = progress.of_prediction(len(features))
+    return encoder.predict(features, batch_size=BATCH, verbose=verbose)
 
 
 def predictions(model: "keras.Model", data: "Data") -> pd.DataFrame:
@@ -58,9 +60,9 @@ class Recogniser:
     """Recognises the emotion in recordings with a trained model.
 
     A recording of up to twice the length that the model's features span is heard as one clip, as
-    in training and scoring, which of causal features hear no more than the last `clip_seconds`. A
-    longer one is heard in windows of that length that overlap by
-    half, and the answer is the mean of theirs.
+    in training and scoring (with causal features these hear its last `clip_seconds` only). A longer
+    one is heard in windows of that length that overlap by half, and the answer is the mean of
+    theirs.
 
     Args:
         artifact: a loaded model folder.

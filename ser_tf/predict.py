@@ -3,7 +3,6 @@
 import argparse
 import logging
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,12 +65,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _pictures(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Where each recording's timeline is drawn; recordings of one name are numbered."""
-    seen: Counter[str] = Counter()
-    pictures = {}
-    for path in paths:
-        seen[path.stem] += 1
-        number = f"-{seen[path.stem]}" if seen[path.stem] > 1 else ""
-        pictures[path] = folder / f"{path.stem}{number}-timeline.png"
+    pictures: dict[Path, Path] = {}
+    for path in dict.fromkeys(paths):
+        numbers = ("", *(f"-{number}" for number in range(2, len(paths) + 1)))
+        names = (folder / f"{path.stem}{number}-timeline.png" for number in numbers)
+        pictures[path] = next(name for name in names if name not in pictures.values())
     return pictures
 
 

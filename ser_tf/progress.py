@@ -8,6 +8,8 @@ from ser_tf import terminal
 
 T = TypeVar("T")
 
+_MANY_ROWS = 2_000
+
 
 def is_watched() -> bool:
     """Whether a person looks on: the output is a terminal's or a notebook's."""
@@ -22,6 +24,11 @@ def of_epochs(lines: bool) -> int:
     if terminal.has_colour():
         return 1
     return 2 if lines or is_watched() else 0
+
+
+def of_prediction(rows: int) -> int:
+    """Keras's `verbose` of a prediction: its bar where colour is seen and there are many rows."""
+    return int(terminal.has_colour() and rows >= _MANY_ROWS)
 
 
 def bar(items: Iterable[T], description: str, total: int, unit: str = "clips") -> Iterator[T]:

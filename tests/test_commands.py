@@ -221,7 +221,8 @@ def test_an_incomplete_or_newer_model_folder_is_named(
 
 def test_a_model_file_damaged_within_is_named(model_dir, tmp_path, capsys):
     content = bytearray((model_dir / "model.keras").read_bytes())
-    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    middle = len(content) // 2
+    content[middle : middle + 64] = bytes(64)  # the archive's directory stays as it was
     copy = broken_model(model_dir, tmp_path, "model.keras", bytes(content))
     assert evaluate.main(["--model-dir", str(copy)]) == 1
     assert "model.keras: broken" in one_error_line(capsys)

@@ -16,6 +16,7 @@ import pytest
 
 import ser_tf
 from ser_tf import artifacts, compare, fit, results, splits
+from ser_tf.errors import InputError
 from ser_tf.models import PUBLISHED
 from ser_tf.results import Result
 from ser_tf.training.epochs import Journal
@@ -223,6 +224,19 @@ def test_the_table_gives_means_and_sample_deviations_and_marks_the_leak():
 
 def test_without_the_preset_there_are_no_published_figures():
     assert "published" not in results.markdown([make_result(preset="")])
+
+
+def test_a_job_that_cannot_be_done_does_not_stop_the_others(run, capsys, monkeypatch):
+    def train(wanted, folder, data):
+        raise InputError(f"{wanted.split}: diverged.")
+
+    monkeypatch.setattr(compare, "_train", train)
+    assert run(*QUICK, "1", "--splits", "rows", "speakers") == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert [line.rsplit(": ", 2)[1:] for line in errors] == [
+        ["rows", "diverged."],
+        ["speakers", "diverged."],
+    ]
 
 
 def test_runs_without_test_clips_cannot_be_compared(capsys):

@@ -116,3 +116,22 @@ def test_options_that_differ_are_named_without_the_others(tmp_path):
         f"--model-options: the run in {tmp_path} has units=(8,), this command says units=(9,); "
         "choose."
     )
+
+
+def test_what_nobody_means_can_still_be_read():
+    stored = parse("--sounds", "9").to_json() | {"class_weights": True}
+    assert Config.from_json(stored).class_weights
+
+
+@pytest.mark.parametrize(
+    ("flags", "note"),
+    [
+        (["--ema-momentum", "0.9"], "--ema-momentum needs --validation. --preset published sets "),
+        (["--split", "speakers", "--validation-speakers", "a"], "exclude each other. --preset "),
+    ],
+)
+def test_what_a_preset_sets_is_told_as_it_is_set(flags, note):
+    with pytest.raises(UsageError) as raised:
+        parse("--preset", "published", *flags)
+    assert note in str(raised.value)
+    assert str(raised.value).endswith(" sets --no-validation.")

@@ -270,7 +270,7 @@ def test_what_is_no_clip_is_counted_in_the_log(
     with caplog.at_level(logging.INFO, "ser_tf"):
         load(["tess"], tmp_path)
     assert "1 of 2800 clips" in caplog.text
-    assert "passed over as second copies: 1, as no clips: 2" in caplog.text
+    assert "second copies: 1, not clips: 2" in caplog.text
 
 
 def test_an_empty_folder_is_refused_with_what_would_be_right(tmp_path: Path) -> None:

@@ -196,6 +196,19 @@ def test_rows_are_drawn_in_proportion_to_their_shares():
     assert drawn.count(9) < 3
 
 
+def test_a_row_that_is_drawn_twice_is_changed_in_two_ways():
+    chain = batches.training_batches(
+        np.zeros((2, 1, 1), np.float32),
+        np.zeros((2, 1), np.float32),
+        batch_size=2,
+        seed=0,
+        epochs=range(20),
+        shares=np.array([1.0, 1e-9]),
+        augmented_clip=lambda row, seed: tf.random.stateless_uniform((1, 1), seed),
+    )
+    assert all(len(np.unique(features)) == 2 for features, _ in chain.as_numpy_iterator())
+
+
 def test_augmented_copies_depend_on_the_clip_alone(clips, cache_dir):
     entry = FEATURES["causal"]
     arguments = (entry, entry.build(), [AUGMENTATIONS["background"]], 2)

@@ -1,6 +1,7 @@
 """Tables fit the terminal; colour is for those who see it and want it."""
 
 import io
+import time
 
 import pytest
 
@@ -64,3 +65,23 @@ def test_a_stream_stays_on_its_line(monkeypatch):
     answer = Answer("surprise", 1.0, dict.fromkeys(EMOTIONS, 1.0), True)
     for line in (stream._heading(EMOTIONS), stream._as_row(3599.5, answer)):
         assert len(line.rstrip("\n")) <= 80
+
+
+def test_a_bar_is_shown_where_somebody_waits(monkeypatch, capsys):
+    def slowly():
+        for number in range(3):
+            time.sleep(0.5)
+            yield number
+
+    assert list(progress.bar(slowly(), "decoding", 3)) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "is_watched", lambda: True)
+    assert list(progress.bar(slowly(), "decoding", 3)) == [0, 1, 2]
+    assert "decoding: 100%" in capsys.readouterr().err
+
+
+def test_a_long_prediction_shows_a_bar_in_a_terminal_alone(monkeypatch):
+    assert progress.of_prediction(9_999) == 0
+    look_at_a_screen(monkeypatch)
+    assert progress.of_prediction(9_999) == 1
+    assert progress.of_prediction(100) == 0

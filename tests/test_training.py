@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import keras
@@ -333,11 +334,32 @@ def test_what_is_of_no_emotion_counts_in_no_figure_of_an_epoch():
         assert float(metric.result()) == pytest.approx(expected, abs=1e-6)  # float32
 
 
-def test_a_run_that_diverges_says_so_and_keeps_what_it_had(small_dir, cache_dir, tmp_path, capsys):
-    flags = ("--model", "cnn1", "--epochs", "3", "--learning-rate", "1e38")
+def test_a_run_that_diverges_at_once_says_so(small_dir, cache_dir, tmp_path, capsys):
+    flags = ("--model", "cnn1", "--epochs", "3", "--learning-rate", "1e38", "--keep", "last")
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
-    assert "--learning-rate: the loss of epoch" in capsys.readouterr().err
+    assert "--learning-rate: epoch" in capsys.readouterr().err
     assert not (tmp_path / "m" / "model.keras").exists()
+
+
+def test_a_run_that_diverges_ends_with_its_best_epoch(tmp_path, caplog):
+    state = State([{"epoch": 1, "val_uar": 0.5}])
+    journal = Journal(tmp_path, state, patience=None)
+    journal.set_model(types.SimpleNamespace(stop_training=False))
+    journal.on_epoch_begin(1)
+    journal.on_epoch_end(1, {"loss": 1.0, "val_loss": float("nan")})
+    assert journal.model.stop_training
+    assert state.epochs == 1
+    assert not list(tmp_path.iterdir())
+    assert "epoch 2 diverged, a lower rate may help; training ends with epoch 1" in caplog.text
+
+
+def test_what_cannot_be_trained_replaces_nothing(small_dir, cache_dir, tmp_path, capsys):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text("{}")
+    flags = ("--model", "cnn1", "--model-options", "dropout=1.5", "--overwrite")
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
+    assert "--model-options: " in capsys.readouterr().err
+    assert (tmp_path / "m" / "config.json").read_text() == "{}"
 
 
 @pytest.mark.parametrize("folds", [(), ("--folds", "2")])

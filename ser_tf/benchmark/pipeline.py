@@ -120,12 +120,15 @@ def _first_pass(clips: "pd.DataFrame") -> int:
 
 
 def _features(clips: "pd.DataFrame", cache_dir: Path) -> "np.ndarray":
+    import numpy as np
+
     from ser_tf import pipeline
     from ser_tf.features import FEATURES
 
     entry = FEATURES["published"]
     decoded = pipeline.decode(clips, entry.rate_hz, cache_dir)
-    return pipeline.features(decoded, entry, entry.build(), "published", cache_dir)
+    found = pipeline.features(decoded, entry, entry.build(), "published", cache_dir)
+    return np.array(found)  # the cache that it is mapped from is a temporary folder
 
 
 def _cached_pass(clips: "pd.DataFrame") -> Callable[["pd.DataFrame"], int]:

@@ -157,8 +157,6 @@ class Config:
             self._check_augment_copies()
         if not self.test:
             self._check_without_test()
-        if not self.validation and self.validation_speakers:
-            raise UsageError("--no-validation and --validation-speakers exclude each other.")
         if self.watch_test and self.validation:
             raise UsageError("--validation and --watch-test exclude each other.")
         if self.split != "speakers" and (self.test_speakers or self.validation_speakers):
@@ -168,12 +166,6 @@ class Config:
                 raise UsageError(f"--copies published and {flag(name)} exclude each other.")
         if self.ema_momentum is not None and not self.validation:
             raise UsageError("--ema-momentum needs --validation.")
-        if self.ema_momentum == 1:
-            raise UsageError("--ema-momentum must be below 1, which would learn nothing.")
-        if self.features == "causal" and "specaugment" in self.augment:
-            raise UsageError("--augment specaugment and --features causal exclude each other.")
-        if self.class_weights and self.sounds:
-            raise UsageError("--class-weights and --sounds exclude each other.")
         if self.copies == "published" and self.features != "published":
             raise UsageError("--copies published needs --features published.")
         object.__setattr__(
@@ -196,8 +188,28 @@ class Config:
             raise UsageError(f"--lmu {self.lmu} follows no stream; --features causal needs ser_tf.")
         object.__setattr__(self, "model_options", _complete(entry, options, "--model-options"))
 
+    def refuse_nonsense(self) -> None:
+        """Checks what a run could follow but nobody can mean; stored configurations may have it.
+
+        Raises:
+            UsageError: naming the flags.
+        """
+        excluding = {
+            "--no-validation and --validation-speakers": not self.validation
+            and bool(self.validation_speakers),
+            "--protocol and --split-seed": bool(self.protocol and self.split_seed),
+            "--augment specaugment and --features causal": self.features == "causal"
+            and "specaugment" in self.augment,
+            "--class-weights and --sounds": self.class_weights and self.sounds > 0,
+        }
+        for flags, given in excluding.items():
+            if given:
+                raise UsageError(f"{flags} exclude each other.")
+        if self.ema_momentum == 1:
+            raise UsageError("--ema-momentum must be below 1, at which nothing would be learnt.")
+
     def _check_protocol(self) -> None:
-        for name in ("folds", "split_seed", "test_speakers", "validation_speakers"):
+        for name in ("folds", "test_speakers", "validation_speakers"):
             if getattr(self, name):
                 raise UsageError(f"--protocol and {flag(name)} exclude each other.")
         if self.split != "speakers" or not self.validation:

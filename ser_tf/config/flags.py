@@ -1,6 +1,7 @@
 """Configurations from the flags of a command, on top of presets."""
 
 import argparse
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -61,11 +62,22 @@ def from_flags(given: Mapping[str, Any]) -> Config:
     values = {name: _plain(given[name]) for name in given_names(given)}
     preset = PRESETS.get(values.get("preset", ""), {})
     try:
-        return Config(**{**preset, **values})
+        config = Config(**{**preset, **values})
+        config.refuse_nonsense()
     except UsageError as error:
-        unasked = [flag(name) for name in preset.keys() - values if flag(name) in str(error)]
-        note = f" --preset {values['preset']} sets {' and '.join(unasked)}." if unasked else ""
-        raise UsageError(f"{error}{note}") from error
+        unasked = [_as_set(name, preset[name], str(error)) for name in preset if name not in values]
+        note = " and ".join(filter(None, unasked))
+        raise UsageError(
+            f"{error} --preset {values['preset']} sets {note}." if note else str(error)
+        ) from error
+    return config
+
+
+def _as_set(name: str, value: Any, message: str) -> str:
+    """How a flag reads where it has that value, if a message names it; "" if not."""
+    yes, no = flag(name), flag(f"no_{name}")
+    named = any(re.search(rf"(?<![\w-]){form}(?![\w-])", message) for form in (yes, no))
+    return (no if value is False else yes) if named else ""
 
 
 def refuse_changes(

@@ -73,7 +73,7 @@ def load(
         if data_dir is None:
             _require_whole(corpus, found)
         _LOG.info(
-            "%s: %d of %d clips in %s; passed over as second copies: %d, as no clips: %d",
+            "%s: %d of %d clips in %s; second copies: %d, not clips: %d",
             corpus.title,
             len(found.clips),
             corpus.clips,

@@ -56,7 +56,7 @@ class Client:
 
     Args:
         server: `http://HOST:PORT` or `https://HOST:PORT` (REST), or `grpc://HOST:PORT`, which
-            needs the extra `serving`.
+            needs tensorflow-serving-api.
         model: the name under which the server knows the model.
         version: number or label of the version; None: the server's choice.
         timeout_seconds: how long to wait for an answer.
@@ -173,7 +173,7 @@ class Client:
             return self._transport.states(version)
         except UnavailableError as error:
             raise ServerError(f"{self.server}: no server answers there ({error}).") from None
-        except ClipError as error:
+        except (ClipError, ServerError) as error:
             raise ServerError(f"{self.server}: {error}") from None
 
 

@@ -9,6 +9,8 @@ from urllib.parse import quote, urlsplit
 
 from ser_tf.remote.failures import ServerError, UnavailableError, UnknownModelError, late, refusal
 
+_FOREIGN = "what answers there is not TensorFlow Serving's REST."
+
 
 class REST:
     """Bytes as base64 in JSON."""
@@ -52,7 +54,7 @@ class REST:
         except OSError as error:
             raise UnavailableError((error.strerror or str(error)).lower()) from None
         except http.client.HTTPException:
-            raise self._foreign() from None
+            raise ServerError(_FOREIGN) from None
         finally:
             connection.close()
         if response.status == 503:
@@ -63,11 +65,7 @@ class REST:
                 raise refusal(answer["error"])
             return answer[wanted]
         except (json.JSONDecodeError, KeyError, TypeError):
-            raise self._foreign() from None
-
-    def _foreign(self) -> ServerError:
-        address = self.address.geturl()
-        return ServerError(f"{address}: what answers there is not TensorFlow Serving's REST.")
+            raise ServerError(_FOREIGN) from None
 
 
 def _version_path(version: str | None) -> str:

@@ -31,7 +31,7 @@ def write(version: Path, name: str, signatures: Signatures) -> None:
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
     except ImportError:
-        _LOG.info("Warm-up is left out: it needs tensorflow-serving-api (the extra `serving`).")
+        _LOG.info("Warm-up is left out: it needs tensorflow-serving-api.")
         return
     (version / PATH).parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(version / PATH)) as records:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -14,6 +15,8 @@ import numpy as np
 
 from ser_tf import artifacts, files
 from ser_tf.errors import InputError
+
+_LOG = logging.getLogger(__name__)
 
 
 class Accuracy(keras.metrics.Metric):
@@ -135,11 +138,9 @@ class Journal(keras.callbacks.Callback):
         """Notes the epoch, keeps the checkpoint, and looks at the patience."""
         seconds = round(time.perf_counter() - self.began_seconds, 3)
         values = {name: float(value) for name, value in (logs or {}).items()}
-        if not np.isfinite(values.get("loss", 0.0)):
-            raise InputError(
-                f"--learning-rate: the loss of epoch {epoch + 1} is no finite number; a lower rate "
-                "may help."
-            )
+        if not all(map(np.isfinite, values.values())):
+            self._diverge(epoch + 1)
+            return
         row = {"epoch": epoch + 1, **values, **self.watch(), "seconds": seconds}
         self.state.history.append(row)
         if self.state.best_epoch == self.state.epochs:
@@ -147,6 +148,17 @@ class Journal(keras.callbacks.Callback):
         save_checkpoint(self.folder, self.model, self.state)
         write_history(self.folder, self.state)
         self.model.stop_training = self.state.exhausted(self.patience)
+
+    def _diverge(self, epoch: int) -> None:
+        """Ends a run whose epoch gave no finite numbers, at the best epoch before if there is one.
+
+        The checkpoint and the history stay as they were before that epoch.
+        """
+        told = f"--learning-rate: epoch {epoch} diverged, a lower rate may help"
+        if not self.state.history or self.state.keep == "last":
+            raise InputError(f"{told}.")
+        _LOG.warning("%s; training ends with epoch %d.", told, self.state.best_epoch)
+        self.model.stop_training = True
 
 
 def write_history(folder: Path, state: State) -> None:

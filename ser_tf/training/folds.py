@@ -22,6 +22,18 @@ _MEANS = ("accuracy", "uar", "uar_masked", "macro_f1", "ece")
 _OF_ONE_MODEL = ("temperature", "unsure_below")
 
 
+def check(config: Config, data: Data) -> None:
+    """Checks that `config` can be trained on `data`, before anything is written or removed.
+
+    Raises:
+        InputError: if the back end cannot follow it, the split or the folds cannot be made, or a
+            hyperparameter breaks its rule.
+    """
+    backends.refuse_what_needs_tensorflow(config)
+    datasets.split(data, config)
+    config.build_network(len(data.classes))
+
+
 def run(
     config: Config, data: Data, front_end: keras.Layer, folder: Path, epoch_lines: bool = True
 ) -> dict[str, Any]:
@@ -38,14 +50,11 @@ def run(
         The content of the folder's `metrics.json`.
 
     Raises:
-        InputError: as `train`, and if the folds cannot be made; nothing is written then.
+        InputError: as `check`, and as `train`.
     """
+    check(config, data)
     if not config.fold_count:
         return train(config, data, front_end, folder, epoch_lines)
-    # What cannot be done is named before anything is written.
-    backends.refuse_what_needs_tensorflow(config)
-    datasets.split(data, config)
-    config.build_network(len(data.classes))
     artifacts.save_config(folder, config, data.classes)
     results = []
     for number in range(1, config.fold_count + 1):

@@ -53,11 +53,9 @@ def train(
         The content of `metrics.json`.
 
     Raises:
-        InputError: if the split cannot be made, a hyperparameter breaks its rule, the back end
-            cannot follow the configuration (nothing is written then), the checkpoint is of another
-            model or back end, or the training diverges.
+        InputError: if the split or the model cannot be made, the checkpoint is of another model or
+            back end, or the training diverges.
     """
-    backends.refuse_what_needs_tensorflow(config)
     keras.utils.set_random_seed(config.seed)
     data = datasets.split(data, config)
     with backends.scope():
