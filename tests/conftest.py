@@ -1,9 +1,14 @@
 """What the tests share: a small part of the synthetic demo corpus, and a cache."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores as they are: more threads would wait for one another.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 from ser_tf import demo
 from ser_tf.emotions import EMOTIONS

@@ -59,7 +59,7 @@ def make_result(**fields) -> Result:
 
 def test_the_jobs_differ_in_model_split_and_seed_alone(monkeypatch):
     ran = []
-    monkeypatch.setattr(compare, "_run", lambda jobs, *_: ran.extend(jobs))
+    monkeypatch.setattr(compare, "_run", lambda jobs, *_: ran.extend(jobs) or 0)
     monkeypatch.setattr(compare, "_finish", lambda *_: [])
     assert compare.main(["--preset", "published", "--seeds", "0", "1"]) == 0
     assert len(ran) == len({folder for _, folder in ran}) == 5 * 3 * 2

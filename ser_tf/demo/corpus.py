@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ser_tf import emotions
 from ser_tf.demo.phones import SENTENCES
 from ser_tf.demo.synthesis import RATE_HZ, synthesise
 from ser_tf.demo.voices import SPEAKERS
-from ser_tf.emotions import EMOTIONS
 from ser_tf.errors import InputError
 
 TAKES = (1, 2)
@@ -66,7 +66,7 @@ def make(cache_dir: str | Path) -> Path:
 
 def paths() -> Iterator[tuple[Path, tuple[int, str, int, int]]]:
     """Every clip's path in the corpus's folder, and the arguments `synthesise` makes it from."""
-    for speaker, emotion, sentence, take in product(SPEAKERS, EMOTIONS, SENTENCES, TAKES):
+    for speaker, emotion, sentence, take in product(SPEAKERS, emotions.EMOTIONS, SENTENCES, TAKES):
         name = f"demo-{speaker:02}"
         path = Path(name, f"{name}_{emotion}_s{sentence}_t{take}.wav")
         yield path, (speaker, emotion, sentence, take)
@@ -100,7 +100,6 @@ def _move(made: Path, folder: Path) -> None:
 
 def _source_digest() -> str:
     digest = hashlib.blake2b(digest_size=5)
-    here = Path(__file__).parent
-    for path in (here.with_name("emotions.py"), *sorted(here.glob("*.py"))):
+    for path in (Path(emotions.__file__), *sorted(Path(__file__).parent.glob("*.py"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()
