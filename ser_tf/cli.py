@@ -181,6 +181,9 @@ def _quiet_imports() -> Iterator[None]:
     and would bury the lines that are meant for the user.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow else returns the memory of large tensors to the kernel, which hands it out again
+    # page by page: of a step of the published LMU that may be half of the time.
+    os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     with silence():
         yield
 

@@ -345,6 +345,16 @@ def test_commands_turn_failures_into_a_line_and_an_exit_code(failure, code, caps
         assert one_error_line(capsys)
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, "true"), ("false", "false")])
+def test_tensorflow_keeps_its_memory_unless_the_user_says_otherwise(given, used, monkeypatch):
+    name = "TF_CPU_ALLOCATOR_USE_BFC"
+    monkeypatch.delenv(name, raising=False)
+    if given:
+        monkeypatch.setenv(name, given)
+    cli.import_tensorflow()
+    assert os.environ[name] == used
+
+
 def test_a_reader_that_goes_away_is_no_error_to_report(capfd):
     @cli.command
     def main(argv=None):
