@@ -123,7 +123,7 @@ def _jobs(given: Mapping[str, Any]) -> list[Job]:
 
 
 def _folder_name(wanted: Config) -> str:
-    return f"{wanted.model}-{results.split_name(wanted).replace(' ', '-')}-{wanted.seed}"
+    return results.folder_name(wanted.model, results.split_name(wanted), wanted.seed)
 
 
 def _check_folders(jobs: Sequence[Job]) -> None:
@@ -159,8 +159,7 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
                 _LOG.error("error: %s: %s", folder, error)
                 failed += 1
                 continue
-        result = results.of_folder(folder)
-        results.add(name, [result])
+        result = results.keep(name, folder)
         sys.stdout.write(f"{number} of {len(jobs)}: {_line(result)}\n")
         sys.stdout.flush()
     return failed
@@ -193,10 +192,8 @@ def _line(result: Result) -> str:
 
 def _finish(output: Path, name: str) -> list[Result]:
     """Gathers every finished job in `output`, also those of earlier commands, and draws them."""
-    folders = [path.parent for path in output.glob(f"*/{artifacts.METRICS}")]
-    runs = sorted(((results.of_folder(folder), folder) for folder in folders), key=_place)
-    here = [result for result, _ in runs]
-    table = results.add(name, here)
+    here = [results.keep(name, path.parent) for path in output.glob(f"*/{artifacts.METRICS}")]
+    table = results.load(name)
     stem = results.FOLDER / name
     if strangers := [result for result in table if result not in here]:
         _LOG.warning(
@@ -206,13 +203,11 @@ def _finish(output: Path, name: str) -> list[Result]:
             "; ".join(f"{result.title}, seed {result.seed}" for result in strangers),
         )
     _draw_scores(table, stem)
-    seed = min(result.seed for result, _ in runs)
-    _draw_runs([(result, folder) for result, folder in runs if result.seed == seed], stem)
+    for model in dict.fromkeys(result.model for result in table):
+        own = [result for result in table if result.model == model]
+        first = min(result.seed for result in own)
+        _draw_model([result for result in own if result.seed == first], name)
     return table
-
-
-def _place(run: tuple[Result, Path]) -> Any:
-    return run[0].place
 
 
 def _draw_scores(table: Sequence[Result], stem: Path) -> None:
@@ -225,26 +220,33 @@ def _draw_scores(table: Sequence[Result], stem: Path) -> None:
     plots.save(plots.comparison(rows), stem.with_name(f"{stem.name}.png"))
 
 
-def _draw_runs(runs: Sequence[tuple[Result, Path]], stem: Path) -> None:
-    """`NAME-confusions.png`, and `NAME-curves-MODEL.png` of each model on more than one split."""
+def _draw_model(runs: Sequence[Result], name: str) -> None:
+    """`NAME-confusions-MODEL.png` and `NAME-curves-MODEL.png`: its runs of one seed.
+
+    A picture of which nothing was kept stays as it is.
+    """
     import pandas as pd
 
     from ser_tf import plots
 
-    scores = {result.title: artifacts.load_metrics(folder) or {} for result, folder in runs}
-    matrices = {title: metrics["test"]["confusion"] for title, metrics in scores.items()}
-    [classes, *_] = [metrics["classes"] for metrics in scores.values()]
-    picture = plots.confusions(matrices, classes)
-    plots.save(picture, stem.with_name(f"{stem.name}-confusions.png"))
-    for model in dict.fromkeys(result.model for result, _ in runs):
-        histories = {
-            result.split: pd.read_csv(folder / artifacts.HISTORY)
-            for result, folder in runs
-            if result.model == model and (folder / artifacts.HISTORY).is_file()
-        }
-        if len(histories) > 1:
-            picture = plots.curves_of_splits(histories, f"{model} on {len(histories)} splits")
-            plots.save(picture, stem.with_name(f"{stem.name}-curves-{model}.png"))
+    folders = {result: results.kept(name, result) for result in runs}
+    scores = {result: artifacts.load_metrics(folder) for result, folder in folders.items()}
+    matrices = {run.title: found["test"]["confusion"] for run, found in scores.items() if found}
+    histories = {
+        result.split: pd.read_csv(folder / artifacts.HISTORY)
+        for result, folder in folders.items()
+        if (folder / artifacts.HISTORY).is_file()
+    }
+    model = runs[0].model
+    pictures = {}
+    if matrices:
+        classes = next(found["classes"] for found in scores.values() if found)
+        pictures["confusions"] = plots.confusions(matrices, classes)
+    if histories:
+        title = f"{model}, split by {', '.join(histories)}"
+        pictures["curves"] = plots.curves_of_splits(histories, title)
+    for kind, picture in pictures.items():
+        plots.save(picture, results.FOLDER / f"{name}-{kind}-{model}.png")
 
 
 if __name__ == "__main__":

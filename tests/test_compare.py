@@ -23,6 +23,7 @@ from ser_tf.training.epochs import Journal
 
 QUICK = ("--preset", "published", "--models", "cnn1", "--model-options", "filters=4", "--epochs")
 NAME = "published-demo"
+PICTURES = [f"{NAME}{kind}.png" for kind in ("", "-confusions-cnn1", "-curves-cnn1")]
 
 
 @pytest.fixture(autouse=True)
@@ -87,8 +88,20 @@ def test_a_comparison_leaves_a_line_of_csv_a_job_and_pictures(finished):
         assert row.test_uar == pytest.approx(metrics["test"]["uar"], abs=1e-4)
         assert row.parameters == metrics["parameters"]
         assert f"keras-{metrics['versions']['keras']}" in row.versions
-    for picture in (f"{NAME}.png", f"{NAME}-confusions.png", f"{NAME}-curves-cnn1.png"):
+    for picture in PICTURES:
         assert matplotlib.image.imread(finished / results.FOLDER / picture).shape[1] == 1200
+
+
+def test_what_is_kept_of_a_run_is_enough_for_its_pictures(finished, tmp_path, monkeypatch):
+    before, kept = finished / results.FOLDER, tmp_path / results.FOLDER
+    shutil.copytree(before, kept, ignore=shutil.ignore_patterns("*.png"))
+    monkeypatch.chdir(tmp_path)
+    compare._finish(Path("saved_models/elsewhere"), NAME)
+    for picture in PICTURES:
+        drawn = [
+            matplotlib.image.imread(root / picture) for root in (kept, finished / results.FOLDER)
+        ]
+        np.testing.assert_array_equal(*drawn)
 
 
 def test_the_scaler_is_that_of_the_training_rows(finished, small_dir, cache_dir):

@@ -1,0 +1,23 @@
+"""Finished runs side by side: a line of CSV each, and a table of them in Markdown.
+
+saved_models/results/NAME.csv holds the runs of one comparison. Nothing here needs TensorFlow.
+"""
+
+from ser_tf.results.runs import SPLITS, Result, folder_name, of_folder, split_name
+from ser_tf.results.saved import FOLDER, add, keep, kept, load
+from ser_tf.results.table import PUBLISHED, markdown
+
+__all__ = [
+    "FOLDER",
+    "PUBLISHED",
+    "SPLITS",
+    "Result",
+    "add",
+    "folder_name",
+    "keep",
+    "kept",
+    "load",
+    "markdown",
+    "of_folder",
+    "split_name",
+]

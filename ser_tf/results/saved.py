@@ -1,0 +1,77 @@
+"""The files of finished runs: NAME.csv and the folder NAME for each comparison."""
+
+import csv
+import dataclasses
+import shutil
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ser_tf import artifacts, files
+from ser_tf.errors import InputError
+from ser_tf.results.runs import Result, folder_name, of_folder
+
+FOLDER = Path("saved_models/results")
+
+
+def load(name: str) -> list[Result]:
+    """The runs of the comparison of that name.
+
+    Raises:
+        InputError: if there are none, or the file is broken.
+    """
+    path = FOLDER / f"{name}.csv"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in FOLDER.glob("*.csv"))) or "nothing"
+        raise InputError(f"{path}: no such results; {FOLDER} holds {known}.")
+    types = typing.get_type_hints(Result)
+    try:
+        with path.open(newline="") as file:
+            return [
+                Result(**{field: _READ[types[field]](text) for field, text in row.items()})
+                for row in csv.DictReader(file)
+            ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no results of `python -m ser_tf.compare` ({error}).") from error
+
+
+def add(name: str, new: Iterable[Result]) -> list[Result]:
+    """Puts runs into the comparison of that name, each in its earlier one's stead; all of them."""
+    kept = load(name) if (FOLDER / f"{name}.csv").is_file() else []
+    by_place = {result.place: result for result in (*kept, *new)}
+    results = [by_place[place] for place in sorted(by_place)]
+    with files.replacing(FOLDER / f"{name}.csv") as temporary, temporary.open("w") as file:
+        columns = [field.name for field in dataclasses.fields(Result)]
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(dataclasses.asdict, results))
+    return results
+
+
+def keep(name: str, folder: Path) -> Result:
+    """Puts the finished run of a model folder into the comparison of that name.
+
+    Its scores and its history are copied as well, so that its pictures can be drawn where its
+    weights are not: comparisons may grow on several machines.
+    """
+    result = of_folder(folder)
+    add(name, [result])
+    for file in (artifacts.METRICS, artifacts.HISTORY):
+        if (folder / file).is_file():
+            with files.replacing(kept(name, result) / file) as temporary:
+                shutil.copyfile(folder / file, temporary)
+    return result
+
+
+def kept(name: str, result: Result) -> Path:
+    """The folder with the scores and the history of a run, of older runs perhaps absent."""
+    return FOLDER / name / folder_name(result.model, result.split, result.seed)
+
+
+_READ: Mapping[Any, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    float: float,
+    bool: {"True": True, "False": False}.__getitem__,
+}
