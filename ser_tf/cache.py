@@ -18,7 +18,7 @@ _CLIPS = (*_DECODER, "corpora", "emotions.py")
 _FEATURES = (
     *_DECODER,
     "augment.py",
-    "features.py",
+    "features",
     "pipeline.py",
     "layers/features",
     "layers/augment",

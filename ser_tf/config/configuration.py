@@ -3,13 +3,14 @@
 import argparse
 import dataclasses
 import functools
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ser_tf import cli
 from ser_tf.augment import AUGMENTATIONS
+from ser_tf.config import options, rules
+from ser_tf.config.options import UsageError
 from ser_tf.corpora import REAL_CORPORA
 from ser_tf.errors import InputError
 from ser_tf.features import FEATURES
@@ -26,10 +27,6 @@ SCHEDULES = ("cosine", "constant")
 def _flag(default: Any, text: str, **argument: Any) -> Any:
     """A field of `Config` that `add_flags` turns into a flag with this help text."""
     return field(default=default, metadata={"help": text, "argument": argument})
-
-
-class UsageError(ValueError):
-    """Flags that exclude each other, or an option that does not exist."""
 
 
 class UnknownValueError(ValueError):
@@ -149,85 +146,17 @@ class Config:
     seed: int = _flag(0, "seed of weights, order and augmentation", type=cli.seed, metavar="N")
 
     def __post_init__(self) -> None:
-        if self.folds and self.test_speakers:
-            raise UsageError("--folds and --test-speakers exclude each other.")
-        if self.protocol:
-            self._check_protocol()
-        if self.augment_copies:
-            self._check_augment_copies()
-        if not self.test:
-            self._check_without_test()
-        if self.watch_test and self.validation:
-            raise UsageError("--validation and --watch-test exclude each other.")
-        if self.split != "speakers" and (self.test_speakers or self.validation_speakers):
-            raise UsageError("--test-speakers and --validation-speakers need --split speakers.")
-        for name in ("augment", "mixup", "sounds") if self.copies == "published" else ():
-            if getattr(self, name):
-                raise UsageError(f"--copies published and {flag(name)} exclude each other.")
-        if self.ema_momentum is not None and not self.validation:
-            raise UsageError("--ema-momentum needs --validation.")
-        if self.copies == "published" and self.features != "published":
-            raise UsageError("--copies published needs --features published.")
-        object.__setattr__(
-            self,
-            "feature_options",
-            _complete(FEATURES[self.features], self.feature_options, "--feature-options"),
+        rules.check(self)
+        features = options.complete(
+            FEATURES[self.features], self.feature_options, "--feature-options"
         )
-        models = of_features(self.features)
-        if self.model not in models:
-            raise UsageError(
-                f"--features {self.features} needs a --model that follows streams; choose from "
-                f"{', '.join(models)}. Received: {self.model}."
-            )
-        entry = models[self.model]
-        options = dict(self.model_options or {})
-        if hasattr(entry, "memory"):
-            if options.setdefault("memory", self.lmu) != self.lmu:
-                raise UsageError("--model-options: memory is what --lmu sets.")
-        elif self.lmu != "ser_tf" and self.features == "causal":
-            raise UsageError(f"--lmu {self.lmu} follows no stream; --features causal needs ser_tf.")
-        object.__setattr__(self, "model_options", _complete(entry, options, "--model-options"))
-
-    def refuse_nonsense(self) -> None:
-        """Checks what a run could follow but nobody can mean; stored configurations may have it.
-
-        Raises:
-            UsageError: naming the flags.
-        """
-        excluding = {
-            "--no-validation and --validation-speakers": not self.validation
-            and bool(self.validation_speakers),
-            "--protocol and --split-seed": bool(self.protocol and self.split_seed),
-            "--augment specaugment and --features causal": self.features == "causal"
-            and "specaugment" in self.augment,
-            "--class-weights and --sounds": self.class_weights and self.sounds > 0,
-        }
-        for flags, given in excluding.items():
-            if given:
-                raise UsageError(f"{flags} exclude each other.")
-        if self.ema_momentum == 1:
-            raise UsageError("--ema-momentum must be below 1, at which nothing would be learnt.")
-
-    def _check_protocol(self) -> None:
-        for name in ("folds", "test_speakers", "validation_speakers"):
-            if getattr(self, name):
-                raise UsageError(f"--protocol and {flag(name)} exclude each other.")
-        if self.split != "speakers" or not self.validation:
-            raise UsageError("--protocol needs --split speakers and --validation.")
-
-    def _check_augment_copies(self) -> None:
-        names = [name for name, entry in AUGMENTATIONS.items() if entry.domain == "waveform"]
-        if not self.augment or not set(self.augment) <= set(names):
-            raise UsageError(
-                f"--augment-copies needs --augment of waveforms: choose from {', '.join(names)}."
-            )
-
-    def _check_without_test(self) -> None:
-        for name in ("folds", "protocol", "test_speakers"):
-            if getattr(self, name):
-                raise UsageError(f"--no-test and {flag(name)} exclude each other.")
-        if not self.validation:
-            raise UsageError("--no-test needs --validation.")
+        object.__setattr__(self, "feature_options", features)
+        entry = rules.model_entry(self)
+        chosen = dict(self.model_options or {})
+        if hasattr(entry, "memory") and chosen.setdefault("memory", self.lmu) != self.lmu:
+            raise UsageError("--model-options: memory is what --lmu sets.")
+        model = options.complete(entry, chosen, "--model-options")
+        object.__setattr__(self, "model_options", model)
 
     @property
     def fold_count(self) -> int:
@@ -284,46 +213,10 @@ class Config:
             raise UnknownValueError(str(error)) from error
 
 
-def flag(name: str) -> str:
-    """The flag of a field, as `--split-seed`."""
-    return "--" + name.replace("_", "-")
-
-
 def _tuples(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _tuples(item) for name, item in value.items()}
     return tuple(value) if isinstance(value, list) else value
-
-
-def _complete(entry: Any, options: Mapping[str, Any] | None, named: str) -> dict[str, Any]:
-    """All hyperparameters of `entry`, those in `options` replaced."""
-    known = dataclasses.asdict(entry)
-    types = typing.get_type_hints(type(entry))
-    for name, value in (options or {}).items():
-        if name not in known:
-            raise UsageError(f"{named}: no option {name}; choose from {', '.join(known)}.")
-        if typing.get_origin(types[name]) is tuple and not isinstance(value, tuple):
-            value = (value,)
-        if not _is_a(value, types[name]):
-            raise UsageError(f"{named}: {name} is like {known[name]}. Received: {value}.")
-        known[name] = value
-    try:
-        dataclasses.replace(entry, **known)
-    except ValueError as error:
-        raise UsageError(f"{named}: {error}") from error
-    return known
-
-
-def _is_a(value: Any, type_: Any) -> bool:
-    """Whether a hyperparameter's value is of the type that its field declares."""
-    arguments = typing.get_args(type_)
-    if typing.get_origin(type_) is tuple:
-        return isinstance(value, tuple) and all(_is_a(item, arguments[0]) for item in value)
-    if arguments:
-        return any(_is_a(value, argument) for argument in arguments)
-    if type_ is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is type_
 
 
 def _built(build: Callable[[], Any], named: str) -> Any:

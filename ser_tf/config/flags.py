@@ -7,7 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ser_tf.config.configuration import Config, UsageError, flag
+from ser_tf.config import rules
+from ser_tf.config.configuration import Config
+from ser_tf.config.options import UsageError
+from ser_tf.config.rules import flag
 from ser_tf.errors import InputError
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -63,7 +66,7 @@ def from_flags(given: Mapping[str, Any]) -> Config:
     preset = PRESETS.get(values.get("preset", ""), {})
     try:
         config = Config(**{**preset, **values})
-        config.refuse_nonsense()
+        rules.refuse_nonsense(config)
     except UsageError as error:
         unasked = [_as_set(name, preset[name], str(error)) for name in preset if name not in values]
         note = " and ".join(filter(None, unasked))
