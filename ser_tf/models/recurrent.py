@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ser_tf.models.convolutional import published_batch_normalisation
 from ser_tf.models.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class CNNLSTM(Encoder):
         for filters in self.filters:
             x = layers.Conv1D(filters, self.kernel_frames, padding="same", activation="relu")(x)
             x = layers.MaxPooling1D(self.pool_frames, padding="same")(x)
-            x = layers.BatchNormalization()(x)
+            x = published_batch_normalisation()(x)
             x = layers.Dropout(self.dropout)(x)
         x = _lstm_stack(x, self.units, self.dropout)
         for units in self.dense:
