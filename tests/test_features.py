@@ -270,6 +270,12 @@ def test_each_number_of_a_row_and_each_channel_of_frames_has_its_own_mean(name):
     np.testing.assert_allclose(entry.normalisation(rows)(rows), expected, rtol=0, atol=1e-4)
 
 
+def test_what_never_varies_in_training_is_left_at_its_scale():
+    scaler = FEATURES["published"].normalisation(np.stack([np.zeros((3, 1)), [[0], [2], [4]]]))
+    heard = np.array([[[5.0], [1.0], [2.0]]])
+    np.testing.assert_allclose(scaler(heard), [[[5.0], [0.0], [0.0]]], atol=1e-6)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_an_unknown_length_gives_what_a_known_one_gives(name):
     layer = LAYERS[name]()

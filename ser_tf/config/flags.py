@@ -26,6 +26,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "batch_size": 64,
         "learning_rate": 1e-3,
         "schedule": "constant",
+        # Keras adds it before it corrects the bias: at first it weighs more than published.
         "epsilon": 1e-6,
     }
 }

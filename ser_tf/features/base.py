@@ -39,11 +39,19 @@ class OneLength:
         return (1 - of_others) * features + of_others * others
 
     def normalisation(self, features: "np.ndarray") -> "keras.Layer":
-        """The layer "normalisation": to mean 0 and variance 1 over the training `features`."""
+        """The layer "normalisation": to mean 0 and variance 1 over the training `features`.
+
+        What never varies is left at its scale, as scikit-learn's `StandardScaler` does: else the
+        first clip in which it does would be off all bounds.
+        """
         import keras
+        from keras import ops
 
         layer = keras.layers.Normalization(self.normalised_axes, name="normalisation")
         layer.adapt(features)
+        variance = layer.adapt_variance
+        variance.assign(ops.where(ops.equal(variance, 0.0), 1.0, variance))
+        layer.finalize_state()
         return layer
 
 
