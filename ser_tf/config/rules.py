@@ -72,7 +72,11 @@ def refuse_nonsense(config: "Config") -> None:
         "--protocol and --split-seed": bool(config.protocol and config.split_seed),
         "--augment specaugment and --features causal": config.features == "causal"
         and "specaugment" in config.augment,
+        # Weights are by the clips that there are, not by how often they are drawn or mixed.
         "--class-weights and --sounds": config.class_weights and config.sounds > 0,
+        "--class-weights and --mixup": config.class_weights and config.mixup > 0,
+        "--class-weights and --balance-corpora": config.class_weights
+        and config.balance_corpora > 0,
     }
     for flags, given in excluding.items():
         if given:
