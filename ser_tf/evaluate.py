@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ser_tf import artifacts, cli
+from ser_tf.corpora import CORPORA
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ def _clips(artifact: artifacts.Artifact, arguments: argparse.Namespace) -> "Data
         copies="none",
     )
     data = datasets.load(config, front_end, arguments.cache_dir)
+    if both := [name for name in config.corpora if name in artifact.config.corpora]:
+        _LOG.warning(
+            "The model was trained on clips of %s: these scores say little about speakers that it "
+            "has not heard.",
+            ", ".join(CORPORA[name].title for name in both),
+        )
     known = data.rows["emotion"].isin(artifact.classes)
     if not known.any():
         raise InputError(

@@ -87,7 +87,8 @@ def uar_interval(
 
     Speakers are drawn with replacement, all clips of one together (Field & Welsh 2007); the
     interval lies between the 2.5 and 97.5 percentiles of the resamples' UAR, each over the classes
-    that its own clips have.
+    that its own clips have. Of few speakers it is too narrow: for a mean of normally distributed
+    ones it covers the truth in 50 % of cases with two, 83 % with five, 92 % with fourteen.
 
     Args:
         truth: class numbers `(clips,)`.

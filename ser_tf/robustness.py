@@ -111,7 +111,7 @@ def _noise(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.n
 
 
 def _resampled(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
-    """Recorded at 44.1 kHz."""
+    """To 44.1 kHz and back."""
     return audio.resample(audio.resample(waveform, rate_hz, 44_100), 44_100, rate_hz)
 
 
@@ -124,6 +124,6 @@ CONDITIONS: Mapping[str, Condition] = {
     "telephone": _telephone,
     "MP3 at 32 kb/s": _mp3,
     "pink noise at 10 dB": _noise,
-    "recorded at 44.1 kHz": _resampled,
+    "resampled to 44.1 kHz and back": _resampled,
 }
 """What can happen to a recording, by the name that tables print."""

@@ -136,6 +136,7 @@ def test_evaluate_leaves_out_and_counts_classes_the_model_lacks(
     assert evaluate.main([*flags, "--corpora", "demo", "--data-dir", str(small_dir), "--json"]) == 0
     captured = capsys.readouterr()
     assert "6 clips are left out: the model does not know surprise" in captured.err
+    assert "trained on clips of the synthetic demo corpus: these scores say little" in captured.err
     assert json.loads(captured.out)["n_clips"] == 42
 
 

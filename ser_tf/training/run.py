@@ -39,8 +39,8 @@ def train(
 ) -> dict[str, Any]:
     """Trains a model and fills its folder; goes on where an earlier run of it was cut off.
 
-    The test clips are scored at the end, by the model of the best validation epoch. Only where
-    there is no validation, and so no choice, may they be watched before.
+    The test clips are scored at the end, by the model of the epoch kept. Only where there is no
+    validation, and so no choice, may they be watched before.
 
     Args:
         config: how to train what.
