@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import (
     accuracy_score,
@@ -169,7 +170,8 @@ def test_the_interval_equals_a_brute_force_bootstrap():
     )
     ours = metrics.uar(np.tensordot(drawn, confusions, axes=1))
     np.testing.assert_allclose(ours[:150], resampled, atol=1e-12)
-    np.testing.assert_allclose(result["uar_ci95"], np.percentile(ours, [2.5, 97.5]), atol=1e-12)
+    tail = stats.norm.cdf(-np.sqrt(5 / 4) * stats.t.ppf(0.975, 4))
+    np.testing.assert_allclose(result["uar_ci95"], np.quantile(ours, [tail, 1 - tail]), atol=1e-12)
 
 
 def recall_of(clips):
@@ -185,19 +187,26 @@ def test_the_interval_is_seeded_and_holds_the_uar():
     assert metrics.score(table, CLASSES, seed=1)["uar_ci95"] != [low, high]
 
 
-def test_the_interval_covers_the_true_uar_of_new_speakers():
+@pytest.mark.parametrize("count", [6, 10, 30])
+def test_the_interval_covers_the_true_uar_of_new_speakers(count):
     """Speakers differ in how well they are understood; about 95 of 100 intervals hold."""
     random = np.random.default_rng(0)
     covered = 0
     for seed in range(100):
-        skill = np.clip(random.normal(0.6, 0.15, size=30), 0, 1)  # The true UAR is 0.6.
-        speakers = np.repeat(np.arange(30), 20)
-        truth = np.tile(np.arange(2), 300)
-        predicted = np.where(random.random(600) < skill[speakers], truth, 1 - truth)
+        skill = np.clip(random.normal(0.6, 0.15, size=count), 0, 1)  # The true UAR is 0.6.
+        speakers = np.repeat(np.arange(count), 20)
+        truth = np.tile(np.arange(2), 10 * count)
+        predicted = np.where(random.random(20 * count) < skill[speakers], truth, 1 - truth)
         low, high = metrics.uar_interval(truth, predicted, speakers, 2, seed)
         covered += low <= 0.6 <= high
-    # 95 expected, binomial standard deviation 2.2, and a percentile bootstrap is a bit narrow.
-    assert covered >= 88
+    assert covered >= 90  # 95 expected, binomial standard deviation 2.2
+
+
+def test_too_few_speakers_have_no_interval():
+    table = make_table(speakers=metrics.LEAST_SPEAKERS)
+    assert metrics.score(table, CLASSES)["uar_ci95"]
+    fewer = table[table.speaker != table.speaker.iloc[0]]
+    assert metrics.score(fewer, CLASSES)["uar_ci95"] is None
 
 
 def test_results_do_not_depend_on_the_order_of_the_clips():
