@@ -4,10 +4,13 @@ saved_models/NAME/model.keras      waveform -> probabilities, with normalisation
                   config.json      classes and the configuration of the training run
                   history.csv      a line an epoch
                   metrics.json     scores on every part of the split; written last
-                  predictions.csv  the answers on the test clips
+                  predictions.csv  the answers on the test clips, or else on the last part there is
                   curves.png confusion.png speakers.png calibration.png
                   checkpoint.npz   while training: all that a resumed run needs
+                  tensorboard/     the epochs' figures for TensorBoard
+                  fold-1/ ...      of a cross-validation: a model folder a fold
                   VERSION/         SavedModels for TF Serving
+                  serving/         settings for TF Serving
                   litert/          flatbuffers for phones
 """
 
@@ -149,17 +152,23 @@ def test_recordings(folder: Path) -> list[Path]:
     path = folder / PREDICTIONS
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as rows:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as rows:
         paths = dict.fromkeys(Path(row["path"]) for row in csv.DictReader(rows))
     return [recording for recording in paths if recording.is_file()]
 
 
 def remove_run(folder: Path) -> None:
-    """Removes what an earlier training run left in `folder`; published versions stay."""
+    """Removes what an earlier training run left in `folder`; published versions stay.
+
+    A folder that lacks `config.json` holds no run, whatever the names in it.
+    """
+    if not (folder / CONFIG).is_file():
+        return
+    folds = [path.parent for path in folder.glob(f"fold-*/{CONFIG}")]
+    for below in (folder / TENSORBOARD, *folds):
+        shutil.rmtree(below, ignore_errors=True)
     for name in _RUN_FILES:
         (folder / name).unlink(missing_ok=True)
-    for below in (folder / TENSORBOARD, *folder.glob("fold-*")):
-        shutil.rmtree(below, ignore_errors=True)
 
 
 def _load_model(path: Path) -> "keras.Model":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from ser_tf import artifacts, evaluate, export, fit, predict, splits
 from ser_tf import data as datasets
+from ser_tf.errors import InputError
 from ser_tf.models import MODELS
 from ser_tf.training import epochs
 from ser_tf.training.epochs import UAR, Accuracy, Journal, State
@@ -322,8 +324,17 @@ def test_class_weights_are_inverse_to_the_share():
 
 
 def test_class_weights_are_used(small_dir, cache_dir, tmp_path):
-    flags = ("--class-weights", "--schedule", "constant", "--model", "cnn1", "--epochs", "1")
-    assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
+    lopsided = tmp_path / "clips"
+    lopsided.mkdir()
+    for path in small_dir.glob("*.wav"):
+        if "happy" in path.name or int(path.name[5:7]) % 2:
+            shutil.copy(path, lopsided)
+    losses = []
+    for name, *flags in (("equal",), ("weighed", "--class-weights")):
+        flags += ["--schedule", "constant", "--model", "cnn1", "--epochs", "1"]
+        assert run_fit(lopsided, cache_dir, tmp_path / name, *flags) == 0
+        losses.append(pd.read_csv(tmp_path / name / "history.csv")["loss"].item())
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
 
 
 def test_what_is_of_no_emotion_counts_in_no_figure_of_an_epoch():
@@ -351,6 +362,35 @@ def test_a_run_that_diverges_ends_with_its_best_epoch(tmp_path, caplog):
     assert state.epochs == 1
     assert not list(tmp_path.iterdir())
     assert "epoch 2 diverged, a lower rate may help; training ends with epoch 1" in caplog.text
+
+
+@pytest.mark.parametrize("state", [State([{"epoch": 1}]), State([{"val_uar": 0.5}], keep="last")])
+def test_a_run_that_chooses_no_epoch_and_diverges_is_not_finished(state, tmp_path):
+    journal = Journal(tmp_path, state, patience=None)
+    journal.on_epoch_begin(1)
+    with pytest.raises(InputError, match="--learning-rate: epoch 2 diverged"):
+        journal.on_epoch_end(1, {"loss": float("nan")})
+
+
+def test_memory_that_runs_out_is_one_line(small_dir, cache_dir, tmp_path, monkeypatch, capsys):
+    def fit_no_more(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(keras.Model, "fit", fit_no_more)
+    assert run_fit(small_dir, cache_dir, tmp_path / "m", *QUICK) == 1
+    assert "--batch-size: memory ran out in epoch 1" in capsys.readouterr().err
+
+
+def test_only_a_run_is_removed(tmp_path):
+    names = ("fold-1/lmu-0/config.json", "tensorboard/mine", "fold-2/config.json")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    artifacts.remove_run(tmp_path)
+    assert all((tmp_path / name).exists() for name in names)
+    (tmp_path / "config.json").touch()
+    artifacts.remove_run(tmp_path)
+    assert [(tmp_path / name).exists() for name in names] == [True, False, False]
 
 
 def test_what_cannot_be_trained_replaces_nothing(small_dir, cache_dir, tmp_path, capsys):

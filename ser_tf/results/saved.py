@@ -52,14 +52,15 @@ def add(name: str, new: Iterable[Result]) -> list[Result]:
 def keep(name: str, folder: Path) -> Result:
     """Puts the finished run of a model folder into the comparison of that name.
 
-    Its scores and its history, or those of its folds, are copied as well, so that its pictures
-    can be drawn where its weights are not: comparisons may grow on several machines.
+    Its scores and its history, if it is one run, are copied as well, so that its pictures can be
+    drawn where its weights are not: comparisons may grow on several machines.
     """
     result = of_folder(folder)
     add(name, [result])
-    for path in (folder / artifacts.METRICS, *folder.glob(f"**/{artifacts.HISTORY}")):
-        with files.replacing(kept(name, result) / path.relative_to(folder)) as temporary:
-            shutil.copyfile(path, temporary)
+    for file in (artifacts.METRICS, artifacts.HISTORY):
+        if (folder / file).is_file():
+            with files.replacing(kept(name, result) / file) as temporary:
+                shutil.copyfile(folder / file, temporary)
     return result
 
 

@@ -138,3 +138,13 @@ class ShuffledBatches(keras.utils.PyDataset):
     @property
     def _steps(self) -> int:
         return -(-len(self.targets) // self.batch_size)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a back end says by this that memory has run out, each by an error of its own."""
+    names = (
+        "ResourceExhaustedError",
+        "OutOfMemoryError",
+        "MemoryError",
+    )  # TensorFlow, torch, NumPy
+    return type(error).__name__ in names or "RESOURCE_EXHAUSTED" in str(error)  # JAX

@@ -150,12 +150,13 @@ class Journal(keras.callbacks.Callback):
         self.model.stop_training = self.state.exhausted(self.patience)
 
     def _diverge(self, epoch: int) -> None:
-        """Ends a run whose epoch gave no finite numbers, at the best epoch before if there is one.
+        """Ends a run whose epoch gave no finite numbers, at the best epoch so far if one is chosen.
 
         The checkpoint and the history stay as they were before that epoch.
         """
+        chosen = self.state.keep == "best" and any("val_uar" in row for row in self.state.history)
         told = f"--learning-rate: epoch {epoch} diverged, a lower rate may help"
-        if not self.state.history or self.state.keep == "last":
+        if not chosen:
             raise InputError(f"{told}.")
         _LOG.warning("%s; training ends with epoch %d.", told, self.state.best_epoch)
         self.model.stop_training = True

@@ -52,9 +52,10 @@ def run(
     Raises:
         InputError: as `check`, and as `train`.
     """
-    check(config, data)
     if not config.fold_count:
+        backends.refuse_what_needs_tensorflow(config)  # the rest `train` finds before it writes
         return train(config, data, front_end, folder, epoch_lines)
+    check(config, data)
     artifacts.save_config(folder, config, data.classes)
     results = []
     for number in range(1, config.fold_count + 1):

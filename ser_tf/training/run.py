@@ -26,6 +26,7 @@ from ser_tf import (
 from ser_tf import data as datasets
 from ser_tf.config import Config
 from ser_tf.data import Data
+from ser_tf.errors import InputError
 from ser_tf.layers.calibration import Calibration
 from ser_tf.training import backends
 from ser_tf.training.epochs import UAR, Accuracy, Journal, State, restore_checkpoint, write_history
@@ -54,7 +55,7 @@ def train(
 
     Raises:
         InputError: if the split or the model cannot be made, the checkpoint is of another model or
-            back end, or the training diverges.
+            back end, the training diverges, or memory runs out.
     """
     keras.utils.set_random_seed(config.seed)
     data = datasets.split(data, config)
@@ -136,6 +137,11 @@ def _run_epochs(
         except KeyboardInterrupt:
             _LOG.warning("Stopped after epoch %d of %d.", state.epochs, config.epochs)
             raise
+        except Exception as error:
+            if not backends.is_out_of_memory(error):
+                raise
+            told = f"memory ran out in epoch {state.epochs + 1}, a smaller one may help"
+            raise InputError(f"--batch-size: {told}.") from error
     for variable, value in zip(trainer.variables, state.best, strict=True):
         variable.assign(value)
     return state
@@ -183,7 +189,9 @@ def _finish(
     with files.replacing(folder / artifacts.MODEL) as temporary:
         model.save(temporary)
     with files.replacing(folder / artifacts.PREDICTIONS) as temporary:
-        tables[parts[-1]].drop(columns="sex").to_csv(temporary, index=False)
+        # A path may be what is no UTF-8.
+        table = tables[parts[-1]].drop(columns="sex")
+        table.to_csv(temporary, index=False, errors="surrogateescape")
     temperature = model.get_layer("calibration").temperature
     scores = {
         part: metrics.score(table, data.classes, temperature) for part, table in tables.items()
