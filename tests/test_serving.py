@@ -67,16 +67,18 @@ def test_a_wav_of_any_format_is_answered_as_its_samples_are(model, signatures, s
     np.testing.assert_allclose(answers["probabilities"], model(samples[np.newaxis]), atol=1e-5)
 
 
+@pytest.mark.parametrize("peak", [0.5, 2.0])
 @pytest.mark.parametrize("rate_hz", [4000, 11025, 16000, 44100, 192000])
 def test_a_wav_of_another_rate_is_answered_as_the_file_resampled_outside(
-    model, signatures, rate_hz
+    model, signatures, rate_hz, peak
 ):
+    """Clipping, where floats go beyond full scale, comes after the resampling in both."""
     seconds = np.arange(rate_hz) / rate_hz
-    clip = 0.5 * np.sin(2 * np.pi * 440 * seconds) * np.hanning(rate_hz)
+    clip = peak * np.sin(2 * np.pi * 440 * seconds) * np.hanning(rate_hz)
     heard = audio.resample(clip.astype(np.float32), rate_hz, RATE_HZ)
     # 1e-3: the two filters differ by less than 60 dB below the tone.
     np.testing.assert_allclose(
-        answer_files(signatures, wav(clip, rate_hz=rate_hz))["probabilities"],
+        answer_files(signatures, wav(clip, "FLOAT", rate_hz))["probabilities"],
         model(heard[np.newaxis]),
         atol=1e-3,
     )

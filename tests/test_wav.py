@@ -104,9 +104,9 @@ def test_the_ends_of_the_integer_ranges_are_read_as_libsndfile_reads_them(bits, 
     assert decode(content)[0][0] == -1.0
 
 
-def test_float_samples_beyond_full_scale_are_clipped():
+def test_float_samples_beyond_full_scale_are_left_to_the_resampling():
     content = written(np.array([-3.0, -1.0, 0.25, 1.5]), "FLOAT")
-    np.testing.assert_array_equal(decode(content)[0], [-1.0, -1.0, 0.25, 1.0])
+    np.testing.assert_array_equal(decode(content)[0], [-3.0, -1.0, 0.25, 1.5])
 
 
 def test_channels_are_averaged_before_clipping():

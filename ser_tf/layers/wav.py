@@ -67,9 +67,9 @@ def decode_wav(content: Any) -> tuple[Any, Any, Any]:
         content: scalar string, the file.
 
     Returns:
-        The mean of the channels, float32 `(samples,)` in [-1, 1]; the rate in Hz, int32; and an
-        empty string. For bytes that cannot be decoded: one sample of zero, rate 0 and a phrase
-        that says why.
+        The mean of the channels, float32 `(samples,)`, within [-1, 1] but for files of floats that
+        go beyond; the rate in Hz, int32; and an empty string. For bytes that cannot be decoded: one
+        sample of zero, rate 0 and a phrase that says why.
     """
     layout, error = _parse(content)
     data = tf.strings.substr(content, layout.start, layout.size)
@@ -80,7 +80,7 @@ def decode_wav(content: Any) -> tuple[Any, Any, Any]:
 
     finite = tf.reduce_all(tf.math.is_finite(waveform))
     error = tf.where(finite, error, "samples that are not finite numbers")
-    waveform = tf.cond(finite, lambda: tf.clip_by_value(waveform, -1.0, 1.0), _nothing)
+    waveform = tf.cond(finite, lambda: waveform, _nothing)
     rate_hz = tf.where(error == "", layout.rate_hz, 0)
     return tf.ensure_shape(waveform, (None,)), tf.cast(rate_hz, tf.int32), error
 

@@ -248,7 +248,7 @@ def _cut(waveform: Any, rate_hz: Any, length: Any) -> tuple[Any, Any, Any]:
     cut = waveform[: tf.where(known, length, 0)]
     finite = tf.reduce_all(tf.math.is_finite(cut))
     wrong = [(~known, text + tf.strings.as_string(samples)), (~finite, _NOT_FINITE)]
-    return tf.clip_by_value(cut, -1.0, 1.0), rate_hz, first_error(wrong)
+    return cut, rate_hz, first_error(wrong)
 
 
 def _too_long(samples: Any, rate_hz: Any) -> tuple[Any, str]:
