@@ -218,6 +218,7 @@ def web_server(code, content):
     [
         (200, b"<html>", "is not TensorFlow Serving's REST"),
         (404, b'{"detail": "no"}', "is not TensorFlow Serving's REST"),
+        (200, b"\xff", "is not TensorFlow Serving's REST"),
         (200, b"[]", "is not TensorFlow Serving's REST"),
         (503, b"busy", "no server answers there (it answers 503)"),
     ],

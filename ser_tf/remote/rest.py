@@ -35,7 +35,10 @@ class REST:
         question = {"inputs": {"wav_bytes": [{"b64": base64.b64encode(wav).decode()}]}}
         path = f"{self.model}{_version_path(self.version)}:predict"
         outputs = self._request("POST", path, json.dumps(question).encode(), wanted="outputs")
-        return {name: values[0] for name, values in outputs.items()}
+        try:
+            return {name: values[0] for name, values in outputs.items()}
+        except (AttributeError, LookupError, TypeError):
+            raise ServerError(f"{self.model} is no model that ser_tf exported.") from None
 
     def close(self) -> None:
         """Nothing is held between requests."""
@@ -51,6 +54,8 @@ class REST:
             content = response.read()
         except TimeoutError:
             raise late(self.timeout_seconds) from None
+        except http.client.IncompleteRead:
+            raise UnavailableError("it broke off its answer") from None
         except OSError as error:
             raise UnavailableError((error.strerror or str(error)).lower()) from None
         except http.client.HTTPException:
@@ -64,7 +69,7 @@ class REST:
             if response.status != 200:
                 raise refusal(answer["error"])
             return answer[wanted]
-        except (json.JSONDecodeError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):  # no JSON, no UTF-8, or other JSON
             raise ServerError(_FOREIGN) from None
 
 
