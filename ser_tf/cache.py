@@ -54,13 +54,13 @@ def clips(corpora: Iterable[str], data_dir: str | None, rate_hz: int, cache_dir:
 
 def _key(sources: tuple[str, ...], *parts: Any) -> str:
     return hashlib.blake2b(
-        json.dumps([_digest_of(sources), *parts]).encode(), digest_size=16
+        json.dumps([digest_of(sources), *parts]).encode(), digest_size=16
     ).hexdigest()
 
 
 @functools.cache
-def _digest_of(sources: tuple[str, ...]) -> str:
-    """A digest of the code in files and folders of this package."""
+def digest_of(sources: tuple[str, ...]) -> str:
+    """A digest of the code in files and folders of this package, to name what depends on it."""
     digest = hashlib.blake2b(digest_size=16)
     for place in (Path(__file__).parent / source for source in sources):
         for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:

@@ -258,21 +258,22 @@ def _as_json(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator
 
 def _as_text(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator[str]:
     for name, found in scans.items():
+        corpus = CORPORA[name]
         yield (
-            f"{CORPORA[name].title}: {len(found.clips)} clips of {CORPORA[name].clips} in "
-            f"{found.root}; second copies: {len(found.copies)}, "
-            f"not clips: {len(found.passed_over)}."
+            f"{corpus.title}: {len(found.clips)} clips of {corpus.clips} in {found.root}; "
+            f"second copies: {len(found.copies)}, not clips: {len(found.passed_over)}."
         )
+        yield f"Licence: {corpus.licence}. Cite: {corpus.citation}."
         yield from _table(_counts(found))
         yield ""
     groups = collections.defaultdict(list)
     for finding in findings:
         groups[finding.severity, finding.corpus, finding.kind].append(finding)
-    for (severity, corpus, kind), group in groups.items():
+    for (severity, name, kind), group in groups.items():
         yield from (_line(finding, scans) for finding in group[:_SHOWN_FINDINGS])
         if more := group[_SHOWN_FINDINGS:]:
             rest = f"{len(more)} more like this (--json has all)."
-            yield f"{_marked(severity)}{kind:12}{corpus}: {rest}"
+            yield f"{_marked(severity)}{kind:12}{name}: {rest}"
     total = collections.Counter(finding.severity for finding in findings)
     yield f"{total['error']} errors, {total['warning']} warnings, {total['note']} notes."
 

@@ -31,8 +31,8 @@ def of_prediction(rows: int) -> int:
     return int(terminal.has_colour() and rows >= _MANY_ROWS)
 
 
-def bar(items: Iterable[T], description: str, total: int, unit: str = "clips") -> Iterator[T]:
+def bar(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     """The `items` as they are, with a bar on stderr where a person looks on for over a second."""
     from tqdm.auto import tqdm
 
-    return iter(tqdm(items, description, total, unit=f" {unit}", delay=1, disable=not is_watched()))
+    return iter(tqdm(items, description, total, unit=" clips", delay=1, disable=not is_watched()))

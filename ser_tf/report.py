@@ -78,5 +78,5 @@ def _rows(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"

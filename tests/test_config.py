@@ -78,6 +78,10 @@ def test_an_unknown_option_names_the_choices():
         (["--preset", "published", "--mixup", "0.2"], "--copies published and --mixup exclude"),
         (["--features", "causal", "--augment", "specaugment"], "specaugment and --features causal"),
         (["--class-weights", "--sounds", "9"], "--class-weights and --sounds exclude"),
+        (
+            ["--lmu", "keras_lmu", "--model", "lmu_cell"],
+            "--lmu keras_lmu and --model lmu_cell exclude",
+        ),
         (["--class-weights", "--mixup", "0.1"], "--class-weights and --mixup exclude"),
         (["--class-weights", "--balance-corpora"], "--class-weights and --balance-corpora exclude"),
         (["--protocol", "ravdess", "--split-seed", "3"], "--protocol and --split-seed exclude"),

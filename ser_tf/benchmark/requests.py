@@ -91,7 +91,9 @@ def usual(artifact: "Artifact", wav: bytes) -> "np.ndarray":
     entry = artifact.config.feature_entry
     waveform, _ = librosa.load(io.BytesIO(wav), sr=artifact.rate_hz)
     samples = round(entry.clip_seconds * artifact.rate_hz)
-    waveform = np.pad(waveform, (max(0, samples - len(waveform)), 0))[-samples:]
+    waveform = np.pad(waveform, (max(0, samples - len(waveform)), 0))
+    start = (len(waveform) - samples) // 2
+    waveform = waveform[start : start + samples]
     frames = librosa.feature.mfcc(
         y=waveform,
         sr=artifact.rate_hz,

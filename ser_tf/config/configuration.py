@@ -20,9 +20,6 @@ from ser_tf.splits import KINDS, PROTOCOLS
 if TYPE_CHECKING:
     import keras
 
-COPIES = ("none", "published")
-SCHEDULES = ("cosine", "constant")
-
 
 def _flag(default: Any, text: str, **argument: Any) -> Any:
     """A field of `Config` that `add_flags` turns into a flag with this help text."""
@@ -35,7 +32,7 @@ class UnknownValueError(ValueError):
 
 @dataclass(frozen=True)
 class Config:
-    """All that determines a training run, but for where files lie.
+    """All that determines a training run; `data_dir` alone only says where the clips lie.
 
     `feature_options` and `model_options` override the registry entries' hyperparameters; in JSON
     they are complete, so that a later change of a default cannot change what a file means.
@@ -76,7 +73,9 @@ class Config:
         0.0, "share of training clips that are mixed with another", type=cli.share, metavar="X"
     )
     copies: str = _flag(
-        "none", "published: clean, noisy, pitched, and pitched noisy copy a clip", choices=COPIES
+        "none",
+        "published: clean, noisy, pitched, and pitched noisy copy a clip",
+        choices=("none", "published"),
     )
     split: str = _flag("speakers", "what test and training must not share", choices=KINDS)
     split_seed: int = _flag(0, "seed of the split", type=cli.seed, metavar="N")
@@ -123,7 +122,7 @@ class Config:
     )
     batch_size: int = _flag(32, "clips a step", type=cli.at_least(int, 1), metavar="N")
     learning_rate: float = _flag(2e-3, "Adam's (initial) rate", type=cli.positive, metavar="X")
-    schedule: str = _flag("cosine", "course of the learning rate", choices=SCHEDULES)
+    schedule: str = _flag("cosine", "course of the learning rate", choices=("cosine", "constant"))
     epsilon: float = _flag(1e-7, "Adam's epsilon", type=cli.positive, metavar="X")
     ema_momentum: float | None = _flag(
         None,

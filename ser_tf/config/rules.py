@@ -54,10 +54,9 @@ def model_entry(config: "Config") -> Any:
             f"--features {config.features} needs a --model that follows streams; choose from "
             f"{', '.join(models)}. Received: {config.model}."
         )
-    entry = models[config.model]
-    if config.lmu != "ser_tf" and config.features == "causal" and not hasattr(entry, "memory"):
+    if config.lmu != "ser_tf" and config.features == "causal":
         raise UsageError(f"--lmu {config.lmu} follows no stream; --features causal needs ser_tf.")
-    return entry
+    return models[config.model]
 
 
 def refuse_nonsense(config: "Config") -> None:
@@ -72,6 +71,8 @@ def refuse_nonsense(config: "Config") -> None:
         "--protocol and --split-seed": bool(config.protocol and config.split_seed),
         "--augment specaugment and --features causal": config.features == "causal"
         and "specaugment" in config.augment,
+        "--lmu keras_lmu and --model lmu_cell": config.lmu != "ser_tf"
+        and config.model == "lmu_cell",
         # Weights are by the clips that there are, not by how often they are drawn or mixed.
         "--class-weights and --sounds": config.class_weights and config.sounds > 0,
         "--class-weights and --mixup": config.class_weights and config.mixup > 0,

@@ -1,6 +1,5 @@
 """The synthetic demo corpus on disk: made once, whole or not at all."""
 
-import hashlib
 import io
 import logging
 import tempfile
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_tf import emotions
+from ser_tf import cache, emotions
 from ser_tf.demo.phones import SENTENCES
 from ser_tf.demo.synthesis import RATE_HZ, synthesise
 from ser_tf.demo.voices import SPEAKERS
@@ -28,6 +27,7 @@ nothing about real speech.
 """
 
 _LOG = logging.getLogger(__name__)
+_SOURCES = ("emotions.py", "demo")
 
 
 def make(cache_dir: str | Path) -> Path:
@@ -47,7 +47,7 @@ def make(cache_dir: str | Path) -> Path:
     Raises:
         InputError: if `cache_dir` cannot be written to.
     """
-    folder = Path(cache_dir) / f"demo-{_source_digest()}"
+    folder = Path(cache_dir) / f"demo-{cache.digest_of(_SOURCES)[:10]}"
     if folder.is_dir():
         return folder
     _LOG.info("Making the synthetic demo corpus (%d clips) in %s", len(list(paths())), folder)
@@ -96,10 +96,3 @@ def _move(made: Path, folder: Path) -> None:
         # Somebody else made the same corpus meanwhile: theirs is as good.
         if not folder.is_dir():
             raise
-
-
-def _source_digest() -> str:
-    digest = hashlib.blake2b(digest_size=5)
-    for path in (Path(emotions.__file__), *sorted(Path(__file__).parent.glob("*.py"))):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ser_tf.features.base import Frames
+from ser_tf.features.shapes import Frames
 
 if TYPE_CHECKING:
     import keras

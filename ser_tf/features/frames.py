@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ser_tf.features.base import Frames, OneLength
+from ser_tf.features.shapes import Frames, OneLength
 
 if TYPE_CHECKING:
     import keras

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ser_tf.features.base import OneLength
+from ser_tf.features.shapes import OneLength
 
 if TYPE_CHECKING:
     import keras

@@ -1,4 +1,4 @@
-"""What several features share."""
+"""The shapes that features have, and what features of one shape share."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar

@@ -98,7 +98,7 @@ class CoupledLMU(Encoder):
         order, theta, memory_d: as for `LMU`.
         trainable_theta: whether the length of the memory is learned.
         trainable_ab: whether A and B of the delay system are learned; excludes `trainable_theta`.
-        dropout: rate after the convolutions and the pooling, in [0, 1).
+        dropout: rate after the convolutions and after a mean, in [0, 1).
         recurrent_dropout: rate for the memory on its way into the next step's `u`, in [0, 1).
         channel_dropout, noise, pooling, filters, kernel_frames, stride_frames: as for `LMU`.
     """
@@ -220,7 +220,7 @@ def _keras_lmu(model: LMU, steps: int, theta_steps: float) -> LegendreLayer:
 
 
 def _ser_tf(model: LMU, steps: int, theta_steps: float) -> LegendreLayer:
-    """LMU layers of our own, which never compute the memory of every step."""
+    """LMU layers of our own, which compute the memory of every step only where that is cheaper."""
     from ser_tf.layers import lmu
 
     def layer(x: "keras.KerasTensor", units: int, last: bool) -> "keras.KerasTensor":

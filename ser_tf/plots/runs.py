@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ser_tf.plots import style
 from ser_tf.plots.style import picture
+from ser_tf.splits import leaky
 
 
 @picture
@@ -49,7 +50,7 @@ def curves_of_splits(histories: Mapping[str, pd.DataFrame], title: str) -> Figur
         for split, history in histories.items():
             for column in [choice for choice in choices if choice in history][:1]:
                 marker = "o" if len(history) < 20 else None
-                look = _split_style(split, split == "rows", "ls")
+                look = _split_style(split, leaky(split), "ls")
                 axes.plot(history.epoch, history[column], marker=marker, markersize=4, **look)
         axes.set(title=f"{name.capitalize()} clips", xlabel="epoch", ylim=(0, 1))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))

@@ -74,7 +74,7 @@ def publish(
         signatures = Signatures(model, classes, rate_hz)
         _write(signatures, temporary)
         _compare(temporary, signatures, [*probes(rate_hz), *waveforms])
-        warmup.write(temporary, folder.name, signatures)
+        warmup.write(temporary, folder.resolve().name, signatures)
     return target
 
 

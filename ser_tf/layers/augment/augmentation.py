@@ -74,7 +74,7 @@ def draw(seed: tf.Tensor, inputs: tf.Tensor, bounds: tuple[float, float]) -> tf.
     return low + (high - low) * tf.random.stateless_uniform(tf.shape(inputs)[:1], seed)
 
 
-def octaves_above(samples: tf.Tensor) -> tf.Tensor:
-    """The least power of 2, one or more, that reaches so many samples: a fast length of the FFT."""
+def fft_length(samples: tf.Tensor) -> tf.Tensor:
+    """The least power of 2, two or more, that reaches so many samples: a fast length of the FFT."""
     octaves = tf.math.log(tf.cast(tf.maximum(samples, 2), tf.float64)) / math.log(2.0)
-    return tf.cast(tf.math.ceil(octaves), tf.int32)
+    return tf.bitwise.left_shift(1, tf.cast(tf.math.ceil(octaves), tf.int32))

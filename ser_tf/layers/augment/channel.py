@@ -10,7 +10,7 @@ import tensorflow as tf
 from ser_tf.layers.augment.augmentation import (
     Augmentation,
     draw,
-    octaves_above,
+    fft_length,
     ordered,
     proportion,
 )
@@ -65,7 +65,7 @@ class Channel(Augmentation):
         color_seed, share_seed, low_seed, high_seed = tf.unstack(tf.random.split(seed, 4))
         samples = tf.shape(inputs)[1]
         # A tenth of a second longer: echoes of the filter shall not come round to the other end.
-        length = tf.bitwise.left_shift(1, octaves_above(samples + self.rate_hz // 10))
+        length = fft_length(samples + self.rate_hz // 10)
         bins = tf.range(1, length // 2 + 2, dtype=tf.float32)
         octaves = tf.math.log(bins * (self.rate_hz / tf.cast(length, tf.float32))) / math.log(2.0)
         gain_db = self._color_db(inputs, octaves, color_seed)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from ser_tf.layers.augment.augmentation import (
     Augmentation,
     draw,
-    octaves_above,
+    fft_length,
     ordered,
     proportion,
 )
@@ -183,7 +183,7 @@ def _power(waveform: tf.Tensor) -> tf.Tensor:
 def _pink(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     batch, samples = shape[0], shape[1]
     # One octave at least, since the spectrum's first bin is left out.
-    length = tf.bitwise.left_shift(1, octaves_above(samples))
+    length = fft_length(samples)
     spectrum = tf.signal.rfft(tf.random.stateless_normal((batch, length), seed))
     bins = tf.range(length // 2 + 1, dtype=tf.float32)
     slope = tf.where(bins > 0, tf.math.rsqrt(tf.maximum(bins, 1.0)), 0.0)

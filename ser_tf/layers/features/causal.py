@@ -1,7 +1,7 @@
 """Causal features: each frame depends on what was heard before its end, and on nothing after it.
 
-Both layers compute a clip at once (`call`) or chunk by chunk (`step`, see `ser_tf.layers.streams`),
-with equal results.
+Layers that need what was heard before compute a clip at once (`call`) or chunk by chunk (`step`,
+see `ser_tf.layers.streams`), with equal results.
 """
 
 from typing import Any
