@@ -2,6 +2,7 @@ import errno
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ser_tf import demo
+from ser_tf import cache, demo, emotions
 from ser_tf.demo import corpus
 from ser_tf.demo.voices import SPEAKERS, voice_of
 from ser_tf.emotions import EMOTIONS
@@ -218,15 +219,18 @@ def test_a_second_call_does_no_work(folder, monkeypatch, caplog):
     assert not caplog.messages
 
 
-def test_other_code_makes_another_folder(three_clips, tmp_path, monkeypatch):
+def test_other_code_makes_another_folder(three_clips, tmp_path, monkeypatch, request):
     first = demo.make(tmp_path)
-    (tmp_path / "code").mkdir()
-    for path in Path(corpus.__file__).parent.glob("*.py"):
-        (tmp_path / "code" / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(corpus, "__file__", str(tmp_path / "code" / "corpus.py"))
+    package = tmp_path / "ser_tf"
+    shutil.copytree(Path(corpus.__file__).parent, package / "demo")
+    shutil.copy(emotions.__file__, package)
+    request.addfinalizer(cache.digest_of.cache_clear)
+    monkeypatch.setattr(cache, "__file__", str(package / "cache.py"))
+    cache.digest_of.cache_clear()
     assert demo.make(tmp_path) == first
-    with (tmp_path / "code" / "voices.py").open("a") as file:
+    with (package / "demo" / "voices.py").open("a") as file:
         file.write("# changed\n")
+    cache.digest_of.cache_clear()
     assert demo.make(tmp_path) != first
 
 

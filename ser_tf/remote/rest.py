@@ -69,7 +69,7 @@ class REST:
             if response.status != 200:
                 raise refusal(answer["error"])
             return answer[wanted]
-        except (ValueError, KeyError, TypeError):  # no JSON, no UTF-8, or other JSON
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
             raise ServerError(_FOREIGN) from None
 
 
