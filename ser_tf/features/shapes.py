@@ -49,8 +49,8 @@ class OneLength:
 
         layer = keras.layers.Normalization(self.normalised_axes, name="normalisation")
         layer.adapt(features)
-        variance = layer.adapt_variance
-        variance.assign(ops.where(ops.equal(variance, 0.0), 1.0, variance))
+        variance = ops.convert_to_tensor(layer.adapt_variance)
+        layer.adapt_variance.assign(ops.where(ops.equal(variance, 0.0), 1.0, variance))
         layer.finalize_state()
         return layer
 
