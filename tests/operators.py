@@ -15,8 +15,8 @@ SAVING = "MergeV2Checkpoints RestoreV2 SaveV2 Select ShardedFilename StaticRegex
 TEXT = "AsString DecodeRaw ReduceJoin StringJoin StringLength Substr"
 NUMBERS = """Abs Add AddV2 All Any ArgMax ArgMin Bitcast Cast Ceil Equal Erfc Exp FloorDiv FloorMod
     Greater GreaterEqual IRFFT Imag IsFinite Less LessEqual Log LogicalAnd LogicalNot LogicalOr Max
-    Maximum Mean Min Minimum Mul Neg NotEqual OnesLike Prod RFFT Real RealDiv Round Rsqrt Softplus
-    Sqrt Square SquaredDifference Sub Sum TopKV2 ZerosLike"""
+    Maximum Mean Min Minimum Mul Neg NotEqual OnesLike Pow Prod RFFT Real RealDiv Round Rsqrt
+    Softplus Sqrt Square SquaredDifference Sub Sum TopKV2 ZerosLike"""
 SHAPES = """ConcatV2 EnsureShape ExpandDims Fill GatherV2 Pack Pad Range Reshape ReverseV2 SelectV2
     Shape Size Slice SplitV Split Squeeze StridedSlice Tile Transpose Unpack"""
 NETWORKS = "BatchMatMulV2 BiasAdd Conv2D MatMul MaxPool Relu Sigmoid Softmax Tanh"

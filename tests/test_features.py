@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from ser_tf.demo.synthesis import synthesise
 from ser_tf.features import FEATURES
 from ser_tf.layers import features
 
@@ -40,6 +41,8 @@ def causal(*layers):
     return keras.Sequential([features.CausalLogMel(**SPECTRUM, n_mels=8), *layers])
 
 
+PITCH = SPECTRUM | {"window_samples": 1024, "n_fft": 1024}
+
 LAYERS = {
     "fit_clip": lambda: features.FitClip(4001),
     "log_mel": lambda: features.LogMel(**SPECTRUM, n_mels=40, top_db=60.0),
@@ -53,6 +56,19 @@ LAYERS = {
         features.RelativeLevels(50.0), features.RelativeCepstrum(5)
     ),
     "filled frames": lambda: causal(features.RelativeLevels(50.0), features.FillFrames(30)),
+    "pitch": lambda: features.Pitch(**PITCH),
+    "relative pitch": lambda: keras.Sequential([features.Pitch(**PITCH), features.RelativePitch()]),
+    "causal relative pitch": lambda: keras.Sequential(
+        [features.Pitch(**PITCH), features.CausalRelativePitch(50.0)]
+    ),
+    "causal pitch": lambda: features.CausalPitch(**PITCH, least_frames=3),
+    "beside": lambda: features.Beside(
+        [
+            [features.Pitch(**PITCH)],
+            [features.MFCC(**SPECTRUM, n_mels=8, n_mfcc=5)],
+        ]
+    ),
+    "causal with pitch": dataclasses.replace(FEATURES["causal"], pitch=True).build,
     "row": lambda: features.PublishedRow(offset_samples=700, clip_samples=6000, n_mfcc=5),
 } | {name: feature.build for name, feature in FEATURES.items()}
 
@@ -166,6 +182,95 @@ def test_deltas_equal_librosas(frames, width):
     np.testing.assert_allclose(ours, np.concatenate([values, *theirs], -1), rtol=0, atol=5e-4)
 
 
+def test_the_generalised_autocorrelation_equals_its_definition():
+    layer, waveform = features.Pitch(**PITCH, lowest_hz=100.0, highest_hz=200.0), voice(8000)
+    layer.build((None, None))
+    frames = np.lib.stride_tricks.sliding_window_view(waveform.astype("float64"), 1024)[::160]
+    phases = 2 * np.pi * np.arange(1024) / 1024
+    power = np.abs(np.fft.rfft(frames * (0.5 - 0.5 * np.cos(phases)), 1024)) ** 2
+    hz = np.fft.rfftfreq(1024, 1 / 16_000)
+    root = np.where((hz >= 50) & (hz < 4000), np.cbrt(power), 0)
+    pitches_hz = 100 * 2 ** (np.arange(25) / 24)
+    waves = [root @ np.cos(2 * np.pi * hz / pitch_hz) / root.sum(1) for pitch_hz in pitches_hz]
+    ours = layer.autocorrelation(waveform[None])[0]
+    np.testing.assert_allclose(ours, np.stack(waves, axis=1), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("pitch_hz", [75, 100, 130, 180, 250, 350, 480])
+@pytest.mark.parametrize("lowest_hz", [0, 300], ids=["all harmonics", "by telephone"])
+def test_the_pitch_of_a_tone_is_that_of_its_harmonics(pitch_hz, lowest_hz):
+    seconds = np.arange(8000) / 16_000
+    harmonics = [k for k in range(1, 40) if lowest_hz <= k * pitch_hz < 3400]
+    tone = sum(0.1 / k * np.cos(2 * np.pi * k * pitch_hz * seconds + k**2) for k in harmonics)
+    _, voiced, octaves = np.asarray(features.Pitch(**PITCH)(tone[None].astype("float32")))[
+        0, 5:-5
+    ].T
+    assert voiced.min() > 0.8
+    # To half a semitone.
+    np.testing.assert_allclose(octaves / voiced, np.log2(pitch_hz / 180), rtol=0, atol=1 / 24)
+
+
+def test_the_pitch_of_speech_is_that_of_pyin():
+    waveform = synthesise(1, "happy", 1, 1)
+    ours = np.asarray(features.Pitch(**PITCH)(waveform[None]))[0]
+    theirs, voiced, _ = librosa.pyin(
+        waveform, fmin=60, fmax=600, sr=16_000, frame_length=1024, hop_length=160
+    )
+    both = voiced & (ours[:, 1] > 0.5)
+    assert both.sum() > 0.75 * voiced.sum()
+    away = np.abs(ours[both, 2] / ours[both, 1] - np.log2(theirs[both] / 180))
+    assert np.mean(away < 1 / 12) > 0.95  # of a semitone
+
+
+def test_relative_pitch_equals_its_definition():
+    rng = np.random.default_rng(0)
+    voiced, octaves = rng.uniform(0, 1, 500), rng.uniform(-1, 1, 500)
+    frames = np.stack([rng.uniform(0, 1, 500), voiced, voiced * octaves], axis=-1)
+    sums, so_far, fading = np.zeros(2), [], np.exp(-1 / 80)
+    for frame in frames:
+        sums = fading * sums + frame[1:]
+        so_far.append(frame[2] - frame[1] * sums[1] / (sums[0] + 0.5))
+    of_clip = voiced * (octaves - (voiced @ octaves) / (voiced.sum() + 0.5))
+    changes = np.clip(voiced[1:] * voiced[:-1] * np.diff(octaves), -0.3, 0.3)
+    given = frames[None].astype("float32")
+    for layer, expected in (
+        (features.RelativePitch(), of_clip),
+        (features.CausalRelativePitch(80.0), so_far),
+    ):
+        ours = np.asarray(layer(given))[0]
+        np.testing.assert_array_equal(ours[:, :3], given[0])
+        np.testing.assert_allclose(ours[:, 3], expected, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(ours[1:, 4], changes, rtol=0, atol=1e-6)
+        assert ours[0, 4] == 0
+
+
+def test_noise_is_unvoiced_and_silence_has_no_periodicity():
+    periodicity, voiced, _ = np.asarray(features.Pitch(**PITCH)(noise(48_000)[None]))[0].T
+    assert voiced.max() < 0.1
+    assert periodicity.max() < 0.15
+    assert not np.any(features.Pitch(**PITCH)(np.zeros((1, 1600), "float32"))[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"window_samples": 500}, r"two periods .* Received: window_samples=500, lowest_hz=60\.0"),
+        ({"lowest_hz": 0.0}, "lowest_hz must be above 0"),
+        ({"highest_hz": 50.0}, "no more than highest_hz"),
+    ],
+)
+def test_a_pitch_that_no_window_holds_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        features.Pitch(**PITCH | arguments)
+
+
+@pytest.mark.parametrize("gain_db", [-60, -30, 20])
+def test_pitch_does_not_depend_on_the_level(gain_db):
+    layer, waveform = features.Pitch(**PITCH), voice(20_000)[None]
+    louder = layer(waveform * np.float32(10 ** (gain_db / 20)))
+    np.testing.assert_allclose(louder, layer(waveform), rtol=0, atol=2e-3)
+
+
 def test_zero_crossing_rates_equal_librosas(signal):
     ours = features.zero_crossing_rate(tf.constant(signal[None]), 2048, 512)[0]
     theirs = librosa.feature.zero_crossing_rate(y=signal)[0]
@@ -255,12 +360,13 @@ def test_the_shapes_of_the_registry_are_those_of_the_contract():
         "published": (2376, 1),
         "mfcc": (401, 20),
         "mfcc_deltas": (401, 60),
+        "mfcc_pitch": (401, 25),
         "logmel": (401, 64),
         "causal": (None, 22),
     }
 
 
-@pytest.mark.parametrize("name", ["published", "mfcc", "mfcc_deltas", "logmel"])
+@pytest.mark.parametrize("name", ["published", "mfcc", "mfcc_deltas", "mfcc_pitch", "logmel"])
 def test_each_number_of_a_row_and_each_channel_of_frames_has_its_own_mean(name):
     entry = FEATURES[name]
     rows = np.random.default_rng(0).normal(3.0, 2.0, (50, *entry.shape)).astype("float32")
@@ -341,6 +447,9 @@ def test_a_layer_comes_back_from_its_config_and_from_a_file(name, tmp_path):
         features.MFCC(**SPECTRUM, n_mels=7, n_mfcc=6),
         features.Deltas(3, 7),
         features.CausalLogMel(**SPECTRUM, n_mels=7, least_frames=3),
+        features.CausalPitch(**PITCH, lowest_hz=70.0, highest_hz=500.0, least_frames=3),
+        features.CausalRelativePitch(7.0),
+        features.Beside([[features.Pitch(**PITCH, lowest_hz=70.0)], [features.Pitch(**PITCH)]]),
         features.RelativeLevels(7.0, 0.4, 50.0, 30.0),
         features.RelativeCepstrum(7),
         features.FillFrames(7),

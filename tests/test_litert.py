@@ -187,7 +187,7 @@ def test_what_litert_cannot_express_is_named(tmp_path):
     ("features", "name"),
     [
         *(("mfcc", name) for name in MODELS),
-        *((name, "cnn1") for name in ("logmel", "mfcc_deltas", "published")),
+        *((name, "cnn1") for name in ("logmel", "mfcc_deltas", "mfcc_pitch", "published")),
         ("published", "lmu"),
         ("causal", "lmu"),
     ],

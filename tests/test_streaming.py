@@ -214,9 +214,10 @@ def test_fading_sums_of_an_hour_of_frames_are_those_of_its_end():
 # Layers chunk by chunk
 
 
+@pytest.mark.parametrize("pitch", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_front_end_gives_the_same_frames_on_every_chunking(seed):
-    front_end = FEATURES["causal"].build()
+def test_the_front_end_gives_the_same_frames_on_every_chunking(seed, pitch):
+    front_end = replace(FEATURES["causal"], pitch=pitch).build()
     waveform = np.stack([speech(100 * HOP), speech(100 * HOP, seed=1)])
     chunks = cut(100 * HOP, HOP, seed)
     frames = np.concatenate(stepped(streams.flatten(front_end), waveform, chunks), axis=1)
@@ -244,7 +245,9 @@ def test_the_summary_of_each_chunk_is_that_of_the_frames_so_far(frames, block, l
 def test_layers_that_need_the_future_or_are_unknown_cannot_stream():
     build = FEATURES["causal"].build
     assert streams.can_stream(streams.flatten(build()))
+    assert streams.can_stream(streams.flatten(replace(FEATURES["causal"], pitch=True).build()))
     assert not streams.can_stream(streams.flatten(FEATURES["mfcc"].build()))
+    assert not streams.can_stream(streams.flatten(FEATURES["mfcc_pitch"].build()))
     assert not streams.can_stream([*streams.flatten(build()), keras.layers.Conv1D(3, 5)])
     assert not streams.can_stream([keras.layers.Dense(3)])
 
@@ -338,7 +341,8 @@ def folder(small_dir, cache_dir, tmp_path_factory):
     output = tmp_path_factory.mktemp("streaming") / "model"
     sizes = ["filters=12", "units=10,8", "order=6", "theta=40,90", "memory_d=3"]
     flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-    flags += ["--features", "causal", "--epochs", "1", "--model-options", *sizes]
+    flags += ["--features", "causal", "--feature-options", "pitch=true"]
+    flags += ["--epochs", "1", "--model-options", *sizes]
     assert fit.main([*flags, "--output", str(output)]) == 0
     return output
 

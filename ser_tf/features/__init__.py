@@ -16,6 +16,7 @@ FEATURES: dict[str, Feature] = {
     "published": Published(),
     "mfcc": MFCC(),
     "mfcc_deltas": MFCC(deltas=2),
+    "mfcc_pitch": MFCC(pitch=True),
     "logmel": LogMel(),
     "causal": Causal(),
 }

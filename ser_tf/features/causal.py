@@ -23,7 +23,8 @@ class Causal(Frames):
         n_mfcc: number of coefficients a frame.
         least_frames: frames of the shortest clip; a shorter one is heard after silence.
         clip_seconds: of longer clips training and scoring hear the end.
-        memory_seconds: age at which a frame counts 1/e of what it did in the level so far.
+        memory_seconds: age at which a frame counts 1/e of what it did in the level (and the
+            pitch) so far.
         range_db: levels further below the level so far are raised to it.
         gate_db: how far below the level so far a frame is silent, and counts for little.
         kept: which part of a recording longer than `span_seconds` is heard as one clip.
@@ -46,7 +47,7 @@ class Causal(Frames):
     @property
     def shape(self) -> tuple[None, int]:
         """`(frames, channels)` of a clip's features: as many frames as the clip has."""
-        return None, self.n_mfcc + 2
+        return None, self.pitch_channels + self.n_mfcc + 2
 
     @property
     def array_shape(self) -> tuple[int, int]:
@@ -74,8 +75,13 @@ class Causal(Frames):
             memory_frames, range_db=self.range_db, gate_db=self.gate_db
         )
         cepstrum = features.RelativeCepstrum(self.n_mfcc)
+        chain: list[keras.Layer] = [levels, relative, cepstrum]
+        if self.pitch:  # in front, for the weight of a frame is its last channel
+            pitch = features.CausalPitch(**self.pitch_spectrum(), least_frames=self.least_frames)
+            relative_pitch = features.CausalRelativePitch(memory_frames)
+            chain = [features.Beside([[pitch, relative_pitch], chain])]
         waveform = keras.Input((None,), dtype="float32", name="waveform")
-        return keras.Sequential([waveform, levels, relative, cepstrum], name="front_end")
+        return keras.Sequential([waveform, *chain], name="front_end")
 
     def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
         """What `build` makes of clips, at the length of `array_shape`."""

@@ -33,7 +33,7 @@ class LogMel(Frames, OneLength):
     def shape(self) -> tuple[int, int]:
         """`(frames, channels)` of a clip's features."""
         frames = 1 + self.samples(self.clip_seconds) // self.samples(self.hop_seconds)
-        return frames, (1 + self.deltas) * self._channels
+        return frames, (1 + self.deltas) * self._channels + self.pitch_channels
 
     def build(self) -> "keras.Layer":
         """The layer "front_end": waveform `(batch, samples)` → `(batch, *shape)`, float32.
@@ -46,10 +46,14 @@ class LogMel(Frames, OneLength):
         from ser_tf.layers import features
 
         waveform = keras.Input((None,), dtype="float32", name="waveform")
-        stages = [waveform, features.FitClip(self.samples(self.clip_seconds)), self._frames()]
+        clip = features.FitClip(self.samples(self.clip_seconds))
+        chain = [self._frames()]
         if self.deltas:
-            stages.append(features.Deltas(self.deltas))
-        return keras.Sequential(stages, name="front_end")
+            chain.append(features.Deltas(self.deltas))
+        if self.pitch:
+            pitch = [features.Pitch(**self.pitch_spectrum()), features.RelativePitch()]
+            chain = [features.Beside([chain, pitch])]
+        return keras.Sequential([waveform, clip, *chain], name="front_end")
 
     @property
     def _channels(self) -> int:

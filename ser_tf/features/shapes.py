@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
+_PITCH_WINDOW_SECONDS = 0.064
+
 
 class OneLength:
     """What features of one length for all clips share: they are arrays as they are.
@@ -65,6 +67,8 @@ class Frames:
         hop_seconds: distance between two frames.
         n_fft: length of the Fourier transform in samples.
         n_mels: number of mel bands.
+        pitch: whether periodicity, voicing and pitch of the voice, absolute, relative and its
+            change, are channels too (see `RelativePitch` in `ser_tf.layers.features`).
     """
 
     rate_hz: int = 16_000
@@ -72,6 +76,7 @@ class Frames:
     hop_seconds: float = 0.010
     n_fft: int = 512
     n_mels: int = 64
+    pitch: bool = False
 
     def spectrum(self) -> dict[str, int]:
         """The arguments of a layer that makes such frames."""
@@ -81,6 +86,21 @@ class Frames:
             "hop_samples": self.samples(self.hop_seconds),
             "n_fft": self.n_fft,
             "n_mels": self.n_mels,
+        }
+
+    @property
+    def pitch_channels(self) -> int:
+        """How many channels tell the pitch."""
+        return 5 if self.pitch else 0
+
+    def pitch_spectrum(self) -> dict[str, int]:
+        """The arguments of a layer that follows the pitch in such frames."""
+        window_samples = self.samples(_PITCH_WINDOW_SECONDS)
+        return {
+            "rate_hz": self.rate_hz,
+            "window_samples": window_samples,
+            "hop_samples": self.samples(self.hop_seconds),
+            "n_fft": 1 << (window_samples - 1).bit_length(),
         }
 
     def samples(self, seconds: float) -> int:

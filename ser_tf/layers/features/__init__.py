@@ -3,10 +3,12 @@
 Every layer computes in float32 whatever the dtype policy and treats each item of a batch on its
 own. Levels, coefficients, deltas, zero crossings and RMS equal librosa's under its defaults (McFee
 et al., 2015, "librosa: Audio and music signal analysis in Python"): frames centred on multiples of
-the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 2. `causal` has
-frames that look back only, for streams.
+the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 2. `pitch` follows
+the voice's pitch, `causal` has frames that look back only, for streams, and `Beside` puts features
+side by side.
 """
 
+from ser_tf.layers.features.beside import Beside
 from ser_tf.layers.features.causal import (
     ABSENT,
     CausalLogMel,
@@ -17,19 +19,25 @@ from ser_tf.layers.features.causal import (
 )
 from ser_tf.layers.features.frames import MFCC, Deltas, LogMel
 from ser_tf.layers.features.framing import FitClip
+from ser_tf.layers.features.pitch import CausalPitch, CausalRelativePitch, Pitch, RelativePitch
 from ser_tf.layers.features.published import PublishedRow, root_mean_square, zero_crossing_rate
 
 __all__ = [
     "ABSENT",
     "MFCC",
+    "Beside",
     "CausalLogMel",
+    "CausalPitch",
+    "CausalRelativePitch",
     "Deltas",
     "FillFrames",
     "FitClip",
     "LogMel",
+    "Pitch",
     "PublishedRow",
     "RelativeCepstrum",
     "RelativeLevels",
+    "RelativePitch",
     "mix_frames",
     "root_mean_square",
     "zero_crossing_rate",

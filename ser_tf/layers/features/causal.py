@@ -11,7 +11,13 @@ import numpy as np
 from keras import ops
 
 from ser_tf.layers.features.framing import Float32Layer, Shape, at_least, require, require_positive
-from ser_tf.layers.features.spectrum import DECIBEL, MelFrames, cosine_vectors, decibels
+from ser_tf.layers.features.spectrum import (
+    DECIBEL,
+    CausalFrames,
+    MelFrames,
+    cosine_vectors,
+    decibels,
+)
 from ser_tf.layers.streams import fading_sums
 
 ABSENT = -1e4
@@ -24,66 +30,22 @@ _GATE_DB = 4.0
 
 
 @keras.saving.register_keras_serializable("ser_tf")
-class CausalLogMel(MelFrames):
-    """Levels of mel bands in dB, each frame as soon as its last sample is there.
+class CausalLogMel(CausalFrames, MelFrames):
+    """Levels of mel bands in dB of causal frames, -100 dB and above; a channel a band.
 
     Equal to librosa's `power_to_db(melspectrogram(..., center=False), top_db=None)` of the waveform
-    after `window_samples - hop_samples` zeros: frame t ends with sample `(t + 1) * hop_samples`.
-    Samples after the last whole hop are not heard; a clip of less than `least_frames` hops is
-    heard after as much silence.
-
-    Input shape: waveform `(batch, samples)`, one sample or more.
-    Output shape: `(batch, max(least_frames, samples // hop_samples), n_mels)`, -100 dB and above.
-
-    Args:
-        least_frames: frames of the shortest clip, at least 1.
-        **kwargs: those of `MelFrames`; the window is no shorter than the hop.
-
-    Raises:
-        ValueError: as for `MelFrames`, or if an argument breaks its rule.
+    after `window_samples - hop_samples` zeros.
     """
 
     arguments = (*MelFrames.arguments, "least_frames")
 
-    def __init__(self, least_frames: int = 1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        require_positive(least_frames=least_frames)
-        require(
-            self.window_samples >= self.hop_samples,
-            "window_samples must be no less than hop_samples",
-            window_samples=self.window_samples,
-            hop_samples=self.hop_samples,
-        )
-        self.least_frames = least_frames
-        self.stride = self.hop_samples
-        self.state_size = self.window_samples - self.hop_samples
+    @property
+    def channels(self) -> int:
+        """One a band."""
+        return self.n_mels
 
-    def call(self, inputs: Any) -> Any:
-        """The levels of the waveforms `inputs`, in dB."""
-        missing = self.least_frames * self.hop_samples - ops.shape(inputs)[1]
-        silence = self.state_size + at_least(0, missing)
-        return self._levels(ops.pad(inputs, ((0, 0), (silence, 0))))
-
-    def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
-        """The frames that end in a chunk.
-
-        Args:
-            chunk: the next samples, `(batch, samples)`, one or more whole hops.
-            state: the last samples before them, `(batch, state_size)`.
-        """
-        samples = ops.concatenate([state, chunk], axis=1)
-        start = ops.shape(samples)[1] - self.state_size
-        return self._levels(samples), samples[:, start:]
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """`(batch, frames, n_mels)`."""
-        batch, samples = input_shape
-        frames = None
-        if samples is not None:
-            frames = max(self.least_frames, samples // self.hop_samples)
-        return (batch, frames, self.n_mels)
-
-    def _levels(self, samples: Any) -> Any:
+    def measure(self, samples: Any) -> Any:
+        """The levels, `(batch, frames, n_mels)`."""
         return decibels(self.power(samples))
 
 

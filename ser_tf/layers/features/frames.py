@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ser_tf.layers.features.framing import Float32Layer, Shape, centre, require, require_positive
+from ser_tf.layers.features.framing import Float32Layer, Shape, require, require_positive
 from ser_tf.layers.features.spectrum import MelFrames, cosine_vectors, decibels
 
 
@@ -35,19 +35,14 @@ class LogMel(MelFrames):
 
     def call(self, inputs: Any) -> Any:
         """The levels of the waveforms `inputs`, in dB."""
-        # librosa puts the window in the middle of n_fft samples; where it lies in the transform
-        # changes phases only, so the zeros around it need not be framed.
-        before = self.n_fft // 2 - (self.n_fft - self.window_samples) // 2
-        padded = centre(inputs, before, self.window_samples, self.hop_samples)
-        power = self.power(padded)
+        power = self.power(self.centred(inputs))
         loudest = ops.max(power, axis=(1, 2), keepdims=True)
         return decibels(ops.maximum(power, loudest * 10 ** (-self.top_db / 10)))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`(batch, frames, n_mels)`."""
         batch, samples = input_shape
-        frames = None if samples is None else 1 + samples // self.hop_samples
-        return (batch, frames, self.n_mels)
+        return (batch, self.centred_frames(samples), self.n_mels)
 
 
 @keras.saving.register_keras_serializable("ser_tf")

@@ -1,4 +1,4 @@
-"""The mel spectrum of frames, and decibels: where all features of frames begin."""
+"""Spectra of frames, mel bands and decibels: where all features of frames begin."""
 
 import math
 from typing import Any
@@ -7,7 +7,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from ser_tf.layers.features.framing import Float32Layer, Shape, require, require_positive
+from ser_tf.layers.features.framing import (
+    Float32Layer,
+    Shape,
+    at_least,
+    centre,
+    require,
+    require_positive,
+)
 
 DECIBEL = math.log(10) / 10
 """The natural logarithm of a power ratio of 1 dB."""
@@ -23,8 +30,8 @@ _LARGEST_BLOCK = 1023
 they are; beside a larger one it would round the power too, by the loudest of its frequencies."""
 
 
-class MelFrames(Float32Layer):
-    """A layer that frames waveforms and hears in Slaney's mel bands, up to half the rate.
+class SpectralFrames(Float32Layer):
+    """A layer that frames waveforms and takes each frame's power spectrum.
 
     Input shape: waveform `(batch, samples)`.
 
@@ -33,31 +40,23 @@ class MelFrames(Float32Layer):
         window_samples: length of a frame and of its Hann window.
         hop_samples: distance between two frames.
         n_fft: length of the Fourier transform, even, no shorter than the window.
-        n_mels: number of mel bands from 0 Hz to `rate_hz / 2`.
 
     Raises:
         ValueError: if an argument is not positive, or `n_fft` is odd or shorter than the window.
     """
 
-    arguments: tuple[str, ...] = ("rate_hz", "window_samples", "hop_samples", "n_fft", "n_mels")
+    arguments: tuple[str, ...] = ("rate_hz", "window_samples", "hop_samples", "n_fft")
 
     def __init__(
-        self,
-        rate_hz: int,
-        window_samples: int,
-        hop_samples: int,
-        n_fft: int,
-        n_mels: int,
-        **kwargs: Any,
+        self, rate_hz: int, window_samples: int, hop_samples: int, n_fft: int, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.rate_hz = rate_hz
         self.window_samples = window_samples
         self.hop_samples = hop_samples
         self.n_fft = n_fft
-        self.n_mels = n_mels
         self.input_spec = keras.layers.InputSpec(ndim=2)
-        require_positive(**{name: getattr(self, name) for name in MelFrames.arguments})
+        require_positive(**{name: getattr(self, name) for name in SpectralFrames.arguments})
         require(
             n_fft % 2 == 0 and n_fft >= window_samples,
             "n_fft must be even and no less than window_samples",
@@ -66,19 +65,125 @@ class MelFrames(Float32Layer):
         )
 
     def build(self, input_shape: Shape) -> None:
-        """Makes the window and the mel filters."""
+        """Makes the window."""
         self._window = _hann(self.window_samples)
-        self._mel_blocks = _mel_blocks(self.rate_hz, self.n_fft, self.n_mels)
         self.built = True
+
+    def spectrum(self, samples: Any) -> Any:
+        """`(batch, frames, n_fft // 2 + 1)` of `(batch, samples)`, framed from the first on."""
+        frames = ops.extract_sequences(samples, self.window_samples, self.hop_samples)
+        real, imaginary = ops.rfft(frames * self._window, self.n_fft)
+        return ops.square(real) + ops.square(imaginary)
+
+    def centred(self, samples: Any) -> Any:
+        """The waveform with the zeros that centre its frames on the multiples of the hop.
+
+        librosa puts the window in the middle of n_fft samples; where it lies in the transform
+        changes phases only, so the zeros around it need not be framed.
+        """
+        before = self.n_fft // 2 - (self.n_fft - self.window_samples) // 2
+        return centre(samples, before, self.window_samples, self.hop_samples)
+
+    def centred_frames(self, samples: int | None) -> int | None:
+        """How many frames `centred` makes of so many samples."""
+        return None if samples is None else 1 + samples // self.hop_samples
+
+
+class CausalFrames(SpectralFrames):
+    """Frames each of which is measured as soon as its last sample is there.
+
+    Frame t ends with sample `(t + 1) * hop_samples`, before the first sample there is silence.
+    Samples after the last whole hop are not heard; a clip of less than `least_frames` hops is
+    heard after as much silence.
+
+    Input shape: waveform `(batch, samples)`, one sample or more.
+    Output shape: `(batch, max(least_frames, samples // hop_samples), channels)`.
+
+    Args:
+        least_frames: frames of the shortest clip, at least 1.
+        **kwargs: those of the class that measures; the window is no shorter than the hop.
+
+    Raises:
+        ValueError: if an argument breaks its rule.
+    """
+
+    def __init__(self, least_frames: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        require_positive(least_frames=least_frames)
+        require(
+            self.window_samples >= self.hop_samples,
+            "window_samples must be no less than hop_samples",
+            window_samples=self.window_samples,
+            hop_samples=self.hop_samples,
+        )
+        self.least_frames = least_frames
+        self.stride = self.hop_samples
+        self.state_size = self.window_samples - self.hop_samples
+
+    def call(self, inputs: Any) -> Any:
+        """What is measured in the waveforms `inputs`."""
+        missing = self.least_frames * self.hop_samples - ops.shape(inputs)[1]
+        silence = self.state_size + at_least(0, missing)
+        return self.measure(ops.pad(inputs, ((0, 0), (silence, 0))))
+
+    def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
+        """What is measured in the frames that end in a chunk.
+
+        Args:
+            chunk: the next samples, `(batch, samples)`, one or more whole hops.
+            state: the last samples before them, `(batch, state_size)`.
+        """
+        samples = ops.concatenate([state, chunk], axis=1)
+        start = ops.shape(samples)[1] - self.state_size
+        return self.measure(samples), samples[:, start:]
+
+    @property
+    def channels(self) -> int:
+        """How many numbers a frame is measured by."""
+        raise NotImplementedError
+
+    def measure(self, samples: Any) -> Any:
+        """`(batch, frames, channels)` of `(batch, samples)`, framed from the first sample on."""
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`(batch, frames, channels)`."""
+        batch, samples = input_shape
+        frames = None
+        if samples is not None:
+            frames = max(self.least_frames, samples // self.hop_samples)
+        return (batch, frames, self.channels)
+
+
+class MelFrames(SpectralFrames):
+    """Frames heard in Slaney's mel bands, up to half the rate.
+
+    Args:
+        n_mels: number of mel bands from 0 Hz to `rate_hz / 2`, at least 1.
+        **kwargs: those of `SpectralFrames`.
+
+    Raises:
+        ValueError: as for `SpectralFrames`, or if `n_mels` is not positive.
+    """
+
+    arguments = (*SpectralFrames.arguments, "n_mels")
+
+    def __init__(self, n_mels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        require_positive(n_mels=n_mels)
+        self.n_mels = n_mels
+
+    def build(self, input_shape: Shape) -> None:
+        """Makes the window and the mel filters."""
+        self._mel_blocks = _mel_blocks(self.rate_hz, self.n_fft, self.n_mels)
+        super().build(input_shape)
 
     def power(self, samples: Any) -> Any:
         """`(batch, frames, n_mels)` of `(batch, samples)`, framed from the first sample on.
 
         What `librosa.feature.melspectrogram` gives for the same frames.
         """
-        frames = ops.extract_sequences(samples, self.window_samples, self.hop_samples)
-        real, imaginary = ops.rfft(frames * self._window, self.n_fft)
-        power = ops.square(real) + ops.square(imaginary)  # (batch, frames, n_fft // 2 + 1)
+        power = self.spectrum(samples)
         bands = [ops.matmul(power[..., low:high], mel) for low, high, mel in self._mel_blocks]
         return ops.concatenate(bands, axis=-1)
 
