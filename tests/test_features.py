@@ -56,15 +56,17 @@ LAYERS = {
         features.RelativeLevels(50.0), features.RelativeCepstrum(5)
     ),
     "filled frames": lambda: causal(features.RelativeLevels(50.0), features.FillFrames(30)),
-    "pitch": lambda: features.Pitch(**PITCH),
-    "relative pitch": lambda: keras.Sequential([features.Pitch(**PITCH), features.RelativePitch()]),
+    "pitch": lambda: features.CentredPitch(**PITCH),
+    "relative pitch": lambda: keras.Sequential(
+        [features.CentredPitch(**PITCH), features.RelativePitch()]
+    ),
     "causal relative pitch": lambda: keras.Sequential(
-        [features.Pitch(**PITCH), features.CausalRelativePitch(50.0)]
+        [features.CentredPitch(**PITCH), features.CausalRelativePitch(50.0)]
     ),
     "causal pitch": lambda: features.CausalPitch(**PITCH, least_frames=3),
     "beside": lambda: features.Beside(
         [
-            [features.Pitch(**PITCH)],
+            [features.CentredPitch(**PITCH)],
             [features.MFCC(**SPECTRUM, n_mels=8, n_mfcc=5)],
         ]
     ),
@@ -183,7 +185,7 @@ def test_deltas_equal_librosas(frames, width):
 
 
 def test_the_generalised_autocorrelation_equals_its_definition():
-    layer, waveform = features.Pitch(**PITCH, lowest_hz=100.0, highest_hz=200.0), voice(8000)
+    layer, waveform = features.CentredPitch(**PITCH, lowest_hz=100.0, highest_hz=200.0), voice(8000)
     layer.build((None, None))
     frames = np.lib.stride_tricks.sliding_window_view(waveform.astype("float64"), 1024)[::160]
     phases = 2 * np.pi * np.arange(1024) / 1024
@@ -202,7 +204,7 @@ def test_the_pitch_of_a_tone_is_that_of_its_harmonics(pitch_hz, lowest_hz):
     seconds = np.arange(8000) / 16_000
     harmonics = [k for k in range(1, 40) if lowest_hz <= k * pitch_hz < 3400]
     tone = sum(0.1 / k * np.cos(2 * np.pi * k * pitch_hz * seconds + k**2) for k in harmonics)
-    _, voiced, octaves = np.asarray(features.Pitch(**PITCH)(tone[None].astype("float32")))[
+    _, voiced, octaves = np.asarray(features.CentredPitch(**PITCH)(tone[None].astype("float32")))[
         0, 5:-5
     ].T
     assert voiced.min() > 0.8
@@ -212,7 +214,7 @@ def test_the_pitch_of_a_tone_is_that_of_its_harmonics(pitch_hz, lowest_hz):
 
 def test_the_pitch_of_speech_is_that_of_pyin():
     waveform = synthesise(1, "happy", 1, 1)
-    ours = np.asarray(features.Pitch(**PITCH)(waveform[None]))[0]
+    ours = np.asarray(features.CentredPitch(**PITCH)(waveform[None]))[0]
     theirs, voiced, _ = librosa.pyin(
         waveform, fmin=60, fmax=600, sr=16_000, frame_length=1024, hop_length=160
     )
@@ -245,10 +247,10 @@ def test_relative_pitch_equals_its_definition():
 
 
 def test_noise_is_unvoiced_and_silence_has_no_periodicity():
-    periodicity, voiced, _ = np.asarray(features.Pitch(**PITCH)(noise(48_000)[None]))[0].T
+    periodicity, voiced, _ = np.asarray(features.CentredPitch(**PITCH)(noise(48_000)[None]))[0].T
     assert voiced.max() < 0.1
     assert periodicity.max() < 0.15
-    assert not np.any(features.Pitch(**PITCH)(np.zeros((1, 1600), "float32"))[..., 0])
+    assert not np.any(features.CentredPitch(**PITCH)(np.zeros((1, 1600), "float32"))[..., 0])
 
 
 @pytest.mark.parametrize(
@@ -261,12 +263,12 @@ def test_noise_is_unvoiced_and_silence_has_no_periodicity():
 )
 def test_a_pitch_that_no_window_holds_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        features.Pitch(**PITCH | arguments)
+        features.CentredPitch(**PITCH | arguments)
 
 
 @pytest.mark.parametrize("gain_db", [-60, -30, 20])
 def test_pitch_does_not_depend_on_the_level(gain_db):
-    layer, waveform = features.Pitch(**PITCH), voice(20_000)[None]
+    layer, waveform = features.CentredPitch(**PITCH), voice(20_000)[None]
     louder = layer(waveform * np.float32(10 ** (gain_db / 20)))
     np.testing.assert_allclose(louder, layer(waveform), rtol=0, atol=2e-3)
 
@@ -449,7 +451,9 @@ def test_a_layer_comes_back_from_its_config_and_from_a_file(name, tmp_path):
         features.CausalLogMel(**SPECTRUM, n_mels=7, least_frames=3),
         features.CausalPitch(**PITCH, lowest_hz=70.0, highest_hz=500.0, least_frames=3),
         features.CausalRelativePitch(7.0),
-        features.Beside([[features.Pitch(**PITCH, lowest_hz=70.0)], [features.Pitch(**PITCH)]]),
+        features.Beside(
+            [[features.CentredPitch(**PITCH, lowest_hz=70.0)], [features.CentredPitch(**PITCH)]]
+        ),
         features.RelativeLevels(7.0, 0.4, 50.0, 30.0),
         features.RelativeCepstrum(7),
         features.FillFrames(7),

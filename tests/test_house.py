@@ -56,6 +56,19 @@ def test_every_file_has_a_floor():
     assert set(rooms()) == {room for rooms in FLOORS for room in rooms}
 
 
+def test_no_two_layers_are_registered_under_one_name():
+    """A saved model would load the wrong one."""
+    classes = [
+        node.name
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        and any("register_keras" in ast.unparse(decorator) for decorator in node.decorator_list)
+    ]
+    assert len(classes) > 20
+    assert len(set(classes)) == len(classes)
+
+
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_point_downwards(path: Path):
     room = path.relative_to(ROOT).parts[0].removesuffix(".py")

@@ -51,7 +51,7 @@ class LogMel(Frames, OneLength):
         if self.deltas:
             chain.append(features.Deltas(self.deltas))
         if self.pitch:
-            pitch = [features.Pitch(**self.pitch_spectrum()), features.RelativePitch()]
+            pitch = [features.CentredPitch(**self.pitch_spectrum()), features.RelativePitch()]
             chain = [features.Beside([chain, pitch])]
         return keras.Sequential([waveform, clip, *chain], name="front_end")
 

@@ -19,7 +19,12 @@ from ser_tf.layers.features.causal import (
 )
 from ser_tf.layers.features.frames import MFCC, Deltas, LogMel
 from ser_tf.layers.features.framing import FitClip
-from ser_tf.layers.features.pitch import CausalPitch, CausalRelativePitch, Pitch, RelativePitch
+from ser_tf.layers.features.pitch import (
+    CausalPitch,
+    CausalRelativePitch,
+    CentredPitch,
+    RelativePitch,
+)
 from ser_tf.layers.features.published import PublishedRow, root_mean_square, zero_crossing_rate
 
 __all__ = [
@@ -29,11 +34,11 @@ __all__ = [
     "CausalLogMel",
     "CausalPitch",
     "CausalRelativePitch",
+    "CentredPitch",
     "Deltas",
     "FillFrames",
     "FitClip",
     "LogMel",
-    "Pitch",
     "PublishedRow",
     "RelativeCepstrum",
     "RelativeLevels",

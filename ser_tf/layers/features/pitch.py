@@ -112,7 +112,7 @@ class PitchFrames(SpectralFrames):
 
 
 @keras.saving.register_keras_serializable("ser_tf")
-class Pitch(PitchFrames):
+class CentredPitch(PitchFrames):
     """Periodicity, voicing and pitch of frames centred on multiples of the hop.
 
     Input shape: waveform `(batch, samples)`, one sample or more.
