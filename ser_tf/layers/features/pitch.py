@@ -196,7 +196,7 @@ class CausalRelativePitch(RelativePitch):
         return self.step(inputs, ops.zeros((ops.shape(inputs)[0], self.state_size)))[0]
 
     def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
-        """The relative pitch of the next frames, `(batch, frames, 3)`.
+        """The relative pitch of the next frames, whose pitch is `(batch, frames, 3)`.
 
         The state is the sums of voicing and of voiced octaves, as of the last frame, and both in
         that frame.
