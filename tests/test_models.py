@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.signal import cont2discrete
 
+from ser_tf.layers.ensemble import Ensemble
 from ser_tf.models import (
     CNN1,
     CNN2,
@@ -221,12 +222,17 @@ def test_logits_of_constant_features_are_finite(
     assert np.isfinite(encoders[name](np.full((1, *SHORT), value, "float32"))).all()
 
 
+def without_chance(entry: Encoder) -> Encoder:
+    """The model with no dropout and no noise in training."""
+    names = [field.name for field in dataclasses.fields(entry)]
+    rates = {name: 0.0 for name in names if name.endswith(("dropout", "noise"))}
+    return dataclasses.replace(entry, **rates)
+
+
 def losses(entry: Encoder, steps: int) -> list[float]:
     """The loss of `steps` training steps on one batch."""
     keras.utils.set_random_seed(0)
-    names = [field.name for field in dataclasses.fields(entry)]
-    rates = {name: 0.0 for name in names if name.endswith(("dropout", "noise"))}
-    model = dataclasses.replace(entry, **rates).build(SHORT, 4)
+    model = without_chance(entry).build(SHORT, 4)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-2), loss, run_eagerly=True)
     labels = np.arange(16) % 4
@@ -249,6 +255,67 @@ def test_logits_are_single_precision_under_a_half_precision_policy(name: str) ->
 @pytest.mark.parametrize("name", ["cnn1", "lmu"])
 def test_a_model_trains_in_half_precision(name: str) -> None:
     assert np.isfinite(losses(MODELS[name], 2)).all()
+
+
+# Ensembles
+
+
+def plain(name: str, members: int) -> Encoder:
+    """The model in so many members, without chance in training."""
+    return without_chance(dataclasses.replace(NARROW[name], members=members))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_ensemble_gives_the_mean_logits_of_as_many_networks(name: str) -> None:
+    model = plain(name, 3).build(SHORT, 4)
+    assert model.name == "encoder"
+    assert trainable(model) == 3 * trainable(plain(name, 1).build(SHORT, 4))
+    x = features(2, SHORT)
+    logits = [np.array(member(x)) for member in model.layers[-1].members]
+    assert np.std(logits, axis=0).max() > 1e-3  # each has weights of its own
+    np.testing.assert_allclose(model(x), np.mean(logits, axis=0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["lmu", "cnn1"])
+def test_the_members_of_an_ensemble_learn_as_if_alone(name: str) -> None:
+    keras.utils.set_random_seed(0)
+    model = plain(name, 2).build(SHORT, 4)
+    alone = [keras.models.clone_model(member) for member in model.layers[-1].members]
+    for copy, member in zip(alone, model.layers[-1].members, strict=True):
+        copy.set_weights(member.get_weights())
+    targets = np.random.default_rng(0).dirichlet(np.ones(4), 16).astype("float32")
+    history = []
+    for network, rate in [(model, 2.0), *((copy, 1.0) for copy in alone)]:
+        # Each member's share of the mean loss is a half, so its rate is doubled.
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+        network.compile(keras.optimizers.SGD(0.1 * rate), loss, run_eagerly=True)
+        history.append([network.train_on_batch(features(16, SHORT), targets) for _ in range(3)])
+    np.testing.assert_allclose(history[0], np.mean(history[1:], axis=0), rtol=1e-4)
+    for copy, member in zip(alone, model.layers[-1].members, strict=True):
+        for expected, weights in zip(copy.get_weights(), member.get_weights(), strict=True):
+            np.testing.assert_allclose(weights, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_an_ensembles_loss_outside_training_is_that_of_its_answer() -> None:
+    model = plain("cnn1", 2).build(SHORT, 4)
+    model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    x, targets = features(5, SHORT), np.eye(4, dtype="float32")[[0, 1, 2, 3, 0]]
+    answer = keras.losses.categorical_crossentropy(targets, model(x), from_logits=True)
+    assert model.evaluate(x, targets, verbose=0) == pytest.approx(np.mean(answer), rel=1e-5)
+
+
+def test_a_saved_ensemble_gives_equal_logits(tmp_path: Path) -> None:
+    model = plain("lmu", 2).build(SHORT, 4)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(features(3, SHORT)), model(features(3, SHORT)))
+
+
+def test_an_ensemble_of_nobody_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"members must be at least 1\. Received: 0"):
+        CNN1(members=0).build(SHORT, 4)
+    with pytest.raises(ValueError, match="one model or more"):
+        Ensemble([])
 
 
 # Hyperparameters

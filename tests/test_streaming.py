@@ -337,9 +337,9 @@ def test_clips_of_less_than_a_block_are_refused():
 
 @pytest.fixture(scope="module")
 def folder(small_dir, cache_dir, tmp_path_factory):
-    """A streaming model, trained for an epoch."""
+    """A streaming ensemble, trained for an epoch."""
     output = tmp_path_factory.mktemp("streaming") / "model"
-    sizes = ["filters=12", "units=10,8", "order=6", "theta=40,90", "memory_d=3"]
+    sizes = ["members=2", "filters=12", "units=10,8", "order=6", "theta=40,90", "memory_d=3"]
     flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
     flags += ["--features", "causal", "--feature-options", "pitch=true"]
     flags += ["--epochs", "1", "--model-options", *sizes]
@@ -406,6 +406,14 @@ def test_a_model_of_whole_clips_cannot_follow_a_stream(artifact):
     whole = types.SimpleNamespace(folder="here", config=artifact.config, model=model)
     with pytest.raises(InputError, match="here: hears whole clips only"):
         Stream(whole)
+
+
+def test_an_ensemble_follows_a_stream_only_if_its_members_do():
+    members = {"members": 2}
+    following = replace(CAUSAL["lmu"], **members).build((None, 22), 3)
+    whole = replace(MODELS["cnn1"], **members).build((401, 20), 3)
+    assert streams.can_stream(streams.flatten(following))
+    assert not streams.can_stream(streams.flatten(whole))
 
 
 def test_only_an_lmu_of_our_own_follows_streams(capsys):

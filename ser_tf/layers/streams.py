@@ -77,6 +77,35 @@ def step(layers: Sequence[keras.Layer], chunk: Tensor, state: Tensor) -> tuple[T
     return chunk, ops.concatenate(following, axis=1)
 
 
+def state_size_beside(chains: Sequence[Sequence[keras.Layer]]) -> int:
+    """How many numbers chains side by side, which read the same, carry from chunk to chunk.
+
+    Raises:
+        AttributeError: if one cannot stream; so what is made of them is no streaming layer.
+    """
+    if not all(map(can_stream, chains)):
+        raise AttributeError("a chain cannot stream")
+    return sum(map(state_size, chains))
+
+
+def step_beside(
+    chains: Sequence[Sequence[keras.Layer]], chunk: Tensor, state: Tensor
+) -> tuple[list[Tensor], Tensor]:
+    """The output of each of several chains for the next chunk, which all of them read.
+
+    Args:
+        chains: as of `step`.
+        chunk: what the first layer of each takes.
+        state: zeros, or what the call before gave, `(batch, state_size_beside(chains))`.
+
+    Returns:
+        The output of each, and the next state of all.
+    """
+    states = split(state, [state_size(chain) for chain in chains])
+    steps = [step(chain, chunk, before) for chain, before in zip(chains, states, strict=True)]
+    return [output for output, _ in steps], ops.concatenate([after for _, after in steps], axis=1)
+
+
 def split(state: Tensor, sizes: Sequence[int]) -> list[Tensor]:
     """A state `(batch, sum(sizes))` as one of each size."""
     ends = np.cumsum(sizes).tolist()

@@ -60,19 +60,12 @@ class Beside(Float32Layer):
         Raises:
             AttributeError: if a chain cannot stream; so this layer is none that streams.
         """
-        if not all(map(streams.can_stream, self.chains)):
-            raise AttributeError("a chain cannot stream")
-        return sum(map(streams.state_size, self.chains))
+        return streams.state_size_beside(self.chains)
 
     def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
         """The channels of the next chunk, and the next state `(batch, state_size)`."""
-        states = streams.split(state, [streams.state_size(chain) for chain in self.chains])
-        steps = [
-            streams.step(chain, chunk, before)
-            for chain, before in zip(self.chains, states, strict=True)
-        ]
-        outputs, following = zip(*steps, strict=True)
-        return ops.concatenate(outputs, axis=-1), ops.concatenate(following, axis=1)
+        outputs, state = streams.step_beside(self.chains, chunk, state)
+        return ops.concatenate(outputs, axis=-1), state
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`(batch, frames, channels)`."""
