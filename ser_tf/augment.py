@@ -120,8 +120,9 @@ class SpecAugment:
 
 AUGMENTATIONS: dict[str, Noise | Channel | Gain | Shift | Pitch | Stretch | SpecAugment] = {
     "noise": Noise(),
-    "background": Noise((5.0, 60.0), "pink"),
+    "background": Noise((5.0, 40.0), "pink"),
     "channel": Channel(),
+    "telephone": Channel(0.0, band_share=0.3, low_hz=(200.0, 400.0), high_hz=(3000.0, 4000.0)),
     "gain": Gain(),
     "shift": Shift(),
     "late": Shift((0.0, 3.0), share=0.3),
@@ -134,4 +135,5 @@ AUGMENTATIONS: dict[str, Noise | Channel | Gain | Shift | Pitch | Stretch | Spec
 
 def certain(augmentation: Any) -> Any:
     """The entry so that no clip is left as it is by chance."""
-    return replace(augmentation, share=1.0) if hasattr(augmentation, "share") else augmentation
+    shares = {name: 1.0 for name in ("share", "band_share") if hasattr(augmentation, name)}
+    return replace(augmentation, **shares)
