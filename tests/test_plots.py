@@ -214,6 +214,14 @@ def test_confusions_show_shares_in_percent():
     assert second.get_title() == "lmu, clips"
 
 
+def test_a_confusion_alone_is_drawn_as_large_as_any():
+    alone = plots.confusions({"lmu, rows": [[8, 2], [1, 3]]}, "ab")
+    expected = plots.confusion([[8, 2], [1, 3]], "ab", "lmu, rows")
+    assert texts(alone.axes[0]) == texts(expected.axes[0])
+    assert alone.get_figheight() == expected.get_figheight()
+    assert alone.axes[0].get_title() == "lmu, rows"
+
+
 def test_confusions_leave_places_empty_in_the_last_row_alone():
     figure = plots.confusions({name: np.eye(2) for name in "abcd"}, "ab")
     assert [axes.axison for axes in figure.axes] == 4 * [True] + 2 * [False]

@@ -52,9 +52,13 @@ def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequenc
     """Several confusions, at most three a row: shares of each true emotion's clips in percent.
 
     Args:
-        matrices: by their titles, counts `(classes, classes)`, truth in rows.
+        matrices: by their titles, counts `(classes, classes)`, truth in rows. One alone is drawn
+            as by `confusion`.
         classes: their names.
     """
+    if len(matrices) == 1:
+        [(title, matrix)] = matrices.items()
+        return confusion(matrix, classes, title)
     columns = min(3, len(matrices))
     rows = -(-len(matrices) // columns)
     figure = style.figure(2.9 * rows + 0.4)
