@@ -1,6 +1,8 @@
-"""Progress of long work: in a terminal and in notebooks, not in log files."""
+"""Progress of long work: bars in a terminal and in notebooks, a line a minute in log files."""
 
+import logging
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -8,7 +10,9 @@ from ser_tf import terminal
 
 T = TypeVar("T")
 
+_LOG = logging.getLogger(__name__)
 _MANY_ROWS = 2_000
+_LINE_SECONDS = 60.0
 
 
 def is_watched() -> bool:
@@ -32,7 +36,22 @@ def of_prediction(rows: int) -> int:
 
 
 def bar(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """The `items` as they are, with a bar on stderr where a person looks on for over a second."""
+    """The `items` as they are, with a bar on stderr where a person looks on for over a second.
+
+    Where nobody does, a line is logged for every minute that it takes.
+    """
+    if not is_watched():
+        return _logged(items, description, total)
     from tqdm.auto import tqdm
 
-    return iter(tqdm(items, description, total, unit=" clips", delay=1, disable=not is_watched()))
+    return iter(tqdm(items, description, total, unit=" clips", delay=1))
+
+
+def _logged(items: Iterable[T], description: str, total: int) -> Iterator[T]:
+    told = time.monotonic()
+    for number, item in enumerate(items):
+        now = time.monotonic()
+        if now - told >= _LINE_SECONDS:
+            _LOG.info("%s: %d of %d clips.", description.capitalize(), number, total)
+            told = now
+        yield item

@@ -119,7 +119,7 @@ def test_help_answers_without_anything_heavy(command: str):
         (["--protocol", "ravdess", "--no-validation"], "--validation"),
         (["--watch-test"], "exclude each other"),
         (["--copies", "published"], "--features published"),
-        (["--model-options", "width=3"], "choose from units"),
+        (["--model-options", "width=3"], "choose from members, units"),
         (["--model-options", "units"], "NAME=VALUE"),
         (["--feature-options", "n_mels=x"], "n_mels"),
         (["--resume", "--overwrite"], "not allowed with"),

@@ -80,6 +80,14 @@ def test_a_bar_is_shown_where_somebody_waits(monkeypatch, capsys):
     assert "decoding: 100%" in capsys.readouterr().err
 
 
+def test_a_log_has_a_line_a_minute(monkeypatch, caplog):
+    clock = iter(range(0, 1000, 25))  # a clip every 25 seconds
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with caplog.at_level("INFO", logger="ser_tf"):
+        assert list(progress.bar("abcdefg", "decoding", 7)) == list("abcdefg")
+    assert caplog.messages == ["Decoding: 2 of 7 clips.", "Decoding: 5 of 7 clips."]
+
+
 def test_a_long_prediction_shows_a_bar_in_a_terminal_alone(monkeypatch):
     assert progress.of_prediction(9_999) == 0
     look_at_a_screen(monkeypatch)
