@@ -1,6 +1,7 @@
 """Streams: chunk by chunk the layers, the model and the command give what the whole gives."""
 
 import json
+import subprocess
 import sys
 import types
 from dataclasses import replace
@@ -503,6 +504,12 @@ def test_the_command_ends_with_what_predict_says(folder, recording, capsys):
     np.testing.assert_allclose(
         [*lines[-1]["probabilities"].values()], [*whole["probabilities"].values()], **CLOSE
     )
+
+
+def test_a_process_that_trained_nothing_loads_the_ensemble(folder, recording):
+    # Here its layers are known to Keras, since they were made here.
+    command = [sys.executable, "-m", "ser_tf.predict", str(recording), "--model-dir", str(folder)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_the_command_prints_a_row_a_chunk(folder, recording, capsys):
