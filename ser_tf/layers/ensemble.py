@@ -20,7 +20,7 @@ class Ensemble(keras.layers.Layer):
     target enters, mean(logsumexp(z_k)) - logsumexp(z); this layer adds it to the loss in training.
     Trained on the loss of their mean alone, networks come to rely on each other and lose what an
     ensemble is for (Jeffares et al., 2023, "Joint Training of Deep Ensembles Fails Due to Learner
-    Collusion").
+    Collusion"). Weights of clips or classes reach the loss of the mean, not what is added.
 
     Where every member can stream, so can this.
 
