@@ -55,6 +55,7 @@ LAYERS = {
     "relative cepstrum": lambda: causal(
         features.RelativeLevels(50.0), features.RelativeCepstrum(5)
     ),
+    "core of the spectrum": dataclasses.replace(FEATURES["causal"], core_hz=(300.0, 3400.0)).build,
     "filled frames": lambda: causal(features.RelativeLevels(50.0), features.FillFrames(30)),
     "pitch": lambda: features.CentredPitch(**PITCH),
     "relative pitch": lambda: keras.Sequential(
@@ -454,8 +455,8 @@ def test_a_layer_comes_back_from_its_config_and_from_a_file(name, tmp_path):
         features.Beside(
             [[features.CentredPitch(**PITCH, lowest_hz=70.0)], [features.CentredPitch(**PITCH)]]
         ),
-        features.RelativeLevels(7.0, 0.4, 50.0, 30.0),
-        features.RelativeCepstrum(7),
+        features.RelativeLevels(7.0, 0.4, 50.0, 30.0, (2, 5)),
+        features.RelativeCepstrum(7, (2, 12)),
         features.FillFrames(7),
         features.PublishedRow(7, 8, 9, 12, 6, 5, 4),
     ],
@@ -520,6 +521,14 @@ def test_a_policy_of_half_precision_changes_nothing(name):
         ("causal", {"hop_seconds": 0.03}, "window_samples must be no less than hop_samples"),
         ("causal", {"n_mfcc": 65}, "n_mfcc must be no more than the bands"),
         ("causal", {"memory_seconds": 0.0}, "memory_frames must be greater than 0"),
+        ("causal", {"core_hz": (300.0, 310.0)}, "core must be a first band and a later one"),
+        ("causal", {"core_hz": (0.0, 3400.0)}, "core must leave 2 bands below it and above"),
+        (
+            "causal",
+            {"core_hz": (300.0, 1000.0)},
+            r"n_mfcc must be .* Received: n_mfcc=20, bands=13",
+        ),
+        ("causal", {"core_hz": (300.0,)}, "core_hz are two frequencies or none"),
         ("mfcc_deltas", {"deltas": 9}, "orders must be from 1"),
         ("mfcc_deltas", {"clip_seconds": 0.05}, "deltas of width 9 need .* Received: frames=6"),
         ("published", {"hop_samples": 500}, "frame_samples must be a multiple"),
@@ -544,6 +553,7 @@ def test_a_batch_of_images_is_no_waveform():
 @pytest.mark.parametrize("name", FEATURES)
 def test_an_entry_is_its_json(name):
     fields = json.loads(json.dumps(dataclasses.asdict(FEATURES[name])))
+    fields = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
     assert type(FEATURES[name])(**fields) == FEATURES[name]
 
 

@@ -122,11 +122,11 @@ def test_levels_do_not_depend_on_what_comes_after():
     )
 
 
-def relative_levels(levels, memory_frames, exponent, range_db, gate_db):
+def relative_levels(levels, memory_frames, exponent, range_db, gate_db, core=(None,)):
     """The definition, frame by frame in float64."""
     rows, weights, total = [], 0.0, 0.0
     for bands in levels.astype("float64"):
-        level = 10 * np.log10(np.sum(10 ** (bands / 10)))
+        level = 10 * np.log10(np.sum(10 ** (bands[slice(*core)] / 10)))
         weight = 10 ** (level * exponent / 10)
         fading = np.exp(-1 / memory_frames)
         weights, total = weights * fading + weight, total * fading + weight * level
@@ -137,9 +137,10 @@ def relative_levels(levels, memory_frames, exponent, range_db, gate_db):
     return np.array(rows)
 
 
-def test_relative_levels_equal_their_definition():
+@pytest.mark.parametrize("core", [(), ((2, 5),)], ids=["all bands", "core"])
+def test_relative_levels_equal_their_definition(core):
     levels = np.random.default_rng(0).uniform(-90, 20, (500, 7)).astype("float32")
-    options = (80.0, 0.4, 50.0, 30.0)
+    options = (80.0, 0.4, 50.0, 30.0, *core)
     expected = relative_levels(levels, *options)
     # Units of 20 dB, of levels of up to 90 dB in float32.
     np.testing.assert_allclose(
@@ -153,6 +154,18 @@ def test_the_cepstrum_is_the_orthonormal_cosine_transform_of_the_bands():
     expected = scipy.fft.dct(levels[..., :40], norm="ortho")[..., :13]
     np.testing.assert_allclose(cepstrum[..., :13], expected, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(cepstrum[..., 13:], levels[..., 40:])
+
+
+def test_the_core_and_what_is_outside_it_are_transformed_each_by_themselves():
+    levels = np.random.default_rng(0).normal(size=(1, 9, 42)).astype("float32")
+    cepstrum = np.asarray(features.RelativeCepstrum(13, (7, 30))(levels))
+    core, below, above = levels[..., 7:30], levels[..., :7], levels[..., 30:40]
+    expected = [
+        scipy.fft.dct(bands, norm="ortho")[..., :coefficients]
+        for bands, coefficients in ((core, 13), (below, 2), (above, 2))
+    ]
+    expected = np.concatenate([*expected, levels[..., 40:]], axis=-1)
+    np.testing.assert_allclose(cepstrum, expected, rtol=0, atol=1e-5)
 
 
 def test_normalised_are_the_frames_that_were_heard_and_not_their_weights():

@@ -21,6 +21,9 @@ class Causal(Frames):
 
     Attributes:
         n_mfcc: number of coefficients a frame.
+        core_hz: the ends of the band that telephones carry too, as 300,3400: level and cepstrum
+            are then of what lies in it, and what lies below and above is told beside, by four
+            coefficients. Without, of all that is heard.
         least_frames: frames of the shortest clip; a shorter one is heard after silence.
         clip_seconds: of longer clips training and scoring hear the end.
         memory_seconds: age at which a frame counts 1/e of what it did in the level (and the
@@ -38,6 +41,11 @@ class Causal(Frames):
     range_db: float = 60.0
     gate_db: float = 50.0
     n_mfcc: int = 20
+    core_hz: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.core_hz) not in (0, 2):
+            raise ValueError(f"core_hz are two frequencies or none. Received: {self.core_hz}.")
 
     @property
     def span_seconds(self) -> float:
@@ -47,7 +55,8 @@ class Causal(Frames):
     @property
     def shape(self) -> tuple[None, int]:
         """`(frames, channels)` of a clip's features: as many frames as the clip has."""
-        return None, self.pitch_channels + self.n_mfcc + 2
+        outside = 4 if self.core_hz else 0
+        return None, self.pitch_channels + self.n_mfcc + outside + 2
 
     @property
     def array_shape(self) -> tuple[int, int]:
@@ -71,10 +80,13 @@ class Causal(Frames):
             )
         levels = features.CausalLogMel(**self.spectrum(), least_frames=self.least_frames)
         memory_frames = self.memory_seconds / self.hop_seconds
+        core = None
+        if self.core_hz:
+            core = features.mel_bands_within(self.rate_hz, self.n_mels, *self.core_hz)
         relative = features.RelativeLevels(
-            memory_frames, range_db=self.range_db, gate_db=self.gate_db
+            memory_frames, range_db=self.range_db, gate_db=self.gate_db, core=core
         )
-        cepstrum = features.RelativeCepstrum(self.n_mfcc)
+        cepstrum = features.RelativeCepstrum(self.n_mfcc, core)
         chain: list[keras.Layer] = [levels, relative, cepstrum]
         if self.pitch:  # in front, for the weight of a frame is its last channel
             pitch = features.CausalPitch(**self.pitch_spectrum(), least_frames=self.least_frames)

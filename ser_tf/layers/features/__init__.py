@@ -26,6 +26,7 @@ from ser_tf.layers.features.pitch import (
     RelativePitch,
 )
 from ser_tf.layers.features.published import PublishedRow, root_mean_square, zero_crossing_rate
+from ser_tf.layers.features.spectrum import mel_bands_within
 
 __all__ = [
     "ABSENT",
@@ -43,6 +44,7 @@ __all__ = [
     "RelativeCepstrum",
     "RelativeLevels",
     "RelativePitch",
+    "mel_bands_within",
     "mix_frames",
     "root_mean_square",
     "zero_crossing_rate",

@@ -4,6 +4,7 @@ Layers that need what was heard before compute a clip at once (`call`) or chunk 
 see `ser_tf.layers.streams`), with equal results.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -23,6 +24,9 @@ from ser_tf.layers.streams import fading_sums
 ABSENT = -1e4
 """The logarithm of the weight of a frame that was never heard: the weight itself is 0.0. Rows of
 such frames fill up clips of a batch at the end."""
+
+OUTSIDE = 2
+"""Coefficients of the bands below the core, and of those above: their level and its slope."""
 
 _TINY = 1e-30
 _GATE_DB = 4.0
@@ -73,12 +77,14 @@ class RelativeLevels(Float32Layer):
         exponent: how far loud frames outweigh quiet ones, above 0.
         range_db: levels further below the reference are raised to it, above 0.
         gate_db: how far below the reference a frame is silent, above 0.
+        core: the bands whose power together is a frame's level, the first and the one after the
+            last; None for all.
 
     Raises:
-        ValueError: if an argument is not positive.
+        ValueError: if another argument is not positive, or `core` holds no bands.
     """
 
-    arguments = ("memory_frames", "exponent", "range_db", "gate_db")
+    arguments = ("memory_frames", "exponent", "range_db", "gate_db", "core")
     stride = 1
     state_size = 2
 
@@ -88,6 +94,7 @@ class RelativeLevels(Float32Layer):
         exponent: float = 0.5,
         range_db: float = 60.0,
         gate_db: float = 50.0,
+        core: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -95,8 +102,10 @@ class RelativeLevels(Float32Layer):
         self.exponent = exponent
         self.range_db = range_db
         self.gate_db = gate_db
+        self.core = core
         self.input_spec = keras.layers.InputSpec(ndim=3)
-        require_positive(**{name: getattr(self, name) for name in self.arguments})
+        require_positive(**{name: getattr(self, name) for name in self.arguments[:-1]})
+        _require_bands(core)
 
     def call(self, inputs: Any) -> Any:
         """The relative levels of clips that begin with `inputs`."""
@@ -108,7 +117,8 @@ class RelativeLevels(Float32Layer):
 
         The state is the sums of the weighted levels and of the weights, as of the last frame.
         """
-        level = ops.logsumexp(chunk * DECIBEL, axis=2, keepdims=True) / DECIBEL
+        core = chunk[..., slice(*self.core or (None,))]
+        level = ops.logsumexp(core * DECIBEL, axis=2, keepdims=True) / DECIBEL
         weight = ops.exp(level * (DECIBEL * self.exponent))
         sums = ops.concatenate([weight * level, weight], axis=2)  # (batch, frames, 2)
         sums = fading_sums(sums, state, self.memory_frames)
@@ -129,32 +139,50 @@ class RelativeLevels(Float32Layer):
 class RelativeCepstrum(Float32Layer):
     """The cosine transform of relative levels: MFCC free of gain (Davis and Mermelstein, 1980).
 
+    With `core` the bands of the core, those below and those above are transformed each by
+    themselves. Where a line does not carry what lies outside, only the few coefficients there
+    differ, and not all.
+
     Input shape: output of `RelativeLevels`, `(batch, frames, bands + 2)`.
     Output shape: `(batch, frames, n_mfcc + 2)`: the coefficients, and the last two channels as
-        they were.
+        they were. With `core` `OUTSIDE` coefficients of the bands below and as many of those above
+        follow the `n_mfcc` of the core.
 
     Args:
         n_mfcc: number of coefficients, from 1 to the number of bands.
+        core: the bands of the core, the first and the one after the last; None for all.
 
     Raises:
-        ValueError: if there are fewer bands.
+        ValueError: if there are fewer bands, or less than `OUTSIDE` on a side of the core.
     """
 
-    arguments = ("n_mfcc",)
+    arguments = ("n_mfcc", "core")
     timeless = True
 
-    def __init__(self, n_mfcc: int, **kwargs: Any) -> None:
+    def __init__(self, n_mfcc: int, core: Sequence[int] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         require_positive(n_mfcc=n_mfcc)
+        _require_bands(core)
         self.n_mfcc = n_mfcc
+        self.core = core
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, input_shape: Shape) -> None:
         """Makes the vectors of the cosine transform."""
         bands = (input_shape[2] or 0) - 2
+        first, end = self.core or (0, bands)
         rule = "n_mfcc must be no more than the bands"
-        require(self.n_mfcc <= bands, rule, n_mfcc=self.n_mfcc, bands=bands)
-        self._dct = cosine_vectors(bands, self.n_mfcc)
+        require(self.n_mfcc <= end - first, rule, n_mfcc=self.n_mfcc, bands=end - first)
+        groups = [(first, end, self.n_mfcc)]
+        if self.core is not None:
+            rule = f"the core must leave {OUTSIDE} bands below it and above"
+            require(first >= OUTSIDE and end <= bands - OUTSIDE, rule, core=self.core, bands=bands)
+            groups += [(0, first, OUTSIDE), (end, bands, OUTSIDE)]
+        vectors = []
+        for low, high, coefficients in groups:
+            outside = ((low, bands - high), (0, 0))
+            vectors.append(np.pad(cosine_vectors(high - low, coefficients), outside))
+        self._dct = np.concatenate(vectors, axis=1)
         self.built = True
 
     def call(self, inputs: Any) -> Any:
@@ -163,8 +191,9 @@ class RelativeCepstrum(Float32Layer):
         return ops.concatenate([coefficients, inputs[..., -2:]], axis=2)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """`(batch, frames, n_mfcc + 2)`."""
-        return (*input_shape[:2], self.n_mfcc + 2)
+        """`(batch, frames, channels)`."""
+        outside = 0 if self.core is None else 2 * OUTSIDE
+        return (*input_shape[:2], self.n_mfcc + outside + 2)
 
 
 @keras.saving.register_keras_serializable("ser_tf")
@@ -229,3 +258,9 @@ def mix_frames(features: Any, others: Any, of_others: Any) -> Any:
     weight = heard[0] * ops.exp(features[..., -1:]) + heard[1] * ops.exp(others[..., -1:])
     counts = ops.where(total > 0, ops.log(ops.maximum(weight, _TINY)), ABSENT)
     return ops.concatenate([mixed, counts], axis=-1)
+
+
+def _require_bands(core: Sequence[int] | None) -> None:
+    if core is not None:
+        first, end = core
+        require(0 <= first < end, "core must be a first band and a later one", core=core)

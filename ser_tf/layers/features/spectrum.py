@@ -227,17 +227,29 @@ def _split(filters: np.ndarray, first: int, last: int) -> list[tuple[int, int, n
     return [*_split(filters, first, middle), *_split(filters, middle, last)]
 
 
-def _mel_filters(rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
-    """Triangles of equal area between neighbours on Slaney's mel scale, `(bins, n_mels)`.
+def mel_bands_within(rate_hz: int, n_mels: int, low_hz: float, high_hz: float) -> tuple[int, int]:
+    """The mel bands that hear nothing outside `low_hz` to `high_hz`: the first, and the next."""
+    edges_hz = _mel_edges_hz(rate_hz, n_mels)
+    first = int(np.searchsorted(edges_hz, low_hz))
+    return first, max(first, int(np.searchsorted(edges_hz, high_hz, "right")) - 2)
 
-    The scale of the Auditory Toolbox (Slaney, 1998): linear to 1 kHz, 15 mels of 66.7 Hz each;
-    logarithmic above, 27 mels for a factor of 6.4.
-    """
+
+def _mel_filters(rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
+    """Triangles of equal area between neighbours of `_mel_edges_hz`, `(bins, n_mels)`."""
     bins_hz = np.fft.rfftfreq(n_fft, 1 / rate_hz)[:, None]
-    top_hz = rate_hz / 2
-    top = 15 + 27 * math.log(top_hz / 1000, 6.4) if top_hz > 1000 else top_hz * 3 / 200
-    mels = np.linspace(0, top, n_mels + 2)
-    edges_hz = np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
+    edges_hz = _mel_edges_hz(rate_hz, n_mels)
     low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
     rising, falling = (bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)
     return np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
+
+
+def _mel_edges_hz(rate_hz: int, n_mels: int) -> np.ndarray:
+    """Where the bands begin, peak and end, from 0 Hz to half the rate: band b at b to b + 2.
+
+    They are equally far apart on the scale of the Auditory Toolbox (Slaney, 1998): linear to 1 kHz,
+    15 mels of 66.7 Hz each; logarithmic above, 27 mels for a factor of 6.4.
+    """
+    top_hz = rate_hz / 2
+    top = 15 + 27 * math.log(top_hz / 1000, 6.4) if top_hz > 1000 else top_hz * 3 / 200
+    mels = np.linspace(0, top, n_mels + 2)
+    return np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
