@@ -44,8 +44,10 @@ class Causal(Frames):
     core_hz: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.core_hz) not in (0, 2):
-            raise ValueError(f"core_hz are two frequencies or none. Received: {self.core_hz}.")
+        if self.core_hz and (len(self.core_hz) != 2 or not 0 < self.core_hz[0] < self.core_hz[1]):
+            raise ValueError(
+                f"core_hz are the ends of a band, as 300,3400, or none. Received: {self.core_hz}."
+            )
 
     @property
     def span_seconds(self) -> float:
