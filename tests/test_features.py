@@ -274,6 +274,17 @@ def test_noise_is_unvoiced_and_silence_has_no_periodicity():
     assert not np.any(features.CentredPitch(**PITCH)(np.zeros((1, 1600), "float32"))[..., 0])
 
 
+@pytest.mark.parametrize("n_mels", [40, 64, 128])
+def test_bands_within_hear_nothing_outside_and_their_neighbours_do(n_mels):
+    hz = np.fft.rfftfreq(4096, 1 / 16_000)
+    filters = librosa.filters.mel(sr=16_000, n_fft=4096, n_mels=n_mels)  # (bands, bins)
+    outside = filters[:, (hz < 300) | (hz > 3400)].any(axis=1)
+    first, end = features.mel_bands_within(16_000, n_mels, 300.0, 3400.0)
+    assert not outside[first:end].any()
+    assert outside[:first].all()
+    assert outside[end:].all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

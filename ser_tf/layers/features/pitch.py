@@ -33,7 +33,7 @@ _PEAK_WIDTH = 0.015
 _VOICED = 0.42
 _VOICED_WIDTH = 0.04
 """The periodicity of a frame that is voiced by half, and how gradually frames become voiced. Of
-pitches above it one in a hundred is off, over a telephone seven."""
+pitches above it one in a hundred is off, over a telephone nine."""
 
 LARGEST_CHANGE = 0.3
 """In octaves a frame. No voice does that: a larger one is a new voice, or a slip by an octave."""
