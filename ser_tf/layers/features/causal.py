@@ -104,7 +104,9 @@ class RelativeLevels(Float32Layer):
         self.gate_db = gate_db
         self.core = core
         self.input_spec = keras.layers.InputSpec(ndim=3)
-        require_positive(**{name: getattr(self, name) for name in self.arguments[:-1]})
+        require_positive(
+            memory_frames=memory_frames, exponent=exponent, range_db=range_db, gate_db=gate_db
+        )
         _require_bands(core)
 
     def call(self, inputs: Any) -> Any:
