@@ -28,13 +28,17 @@ class Noise:
 
 @dataclass(frozen=True)
 class Channel:
-    """The colour of a microphone, and for `band_share` of the clips a limited band."""
+    """The colour of a microphone, and for `band_share` of the clips a limited band.
+
+    With `mu_law` the limited band is that of a telephone line, with its 8 bits.
+    """
 
     domain: ClassVar[str] = "waveform"
     color_db: float = 5.0
     band_share: float = 0.5
     low_hz: tuple[float, float] = (50.0, 400.0)
     high_hz: tuple[float, float] = (2800.0, 8000.0)
+    mu_law: bool = False
 
     def build(self, rate_hz: int) -> "keras.Layer":
         """The layer for waveforms at `rate_hz`."""
@@ -55,6 +59,21 @@ class Gain:
         from ser_tf.layers import augment
 
         return augment.Gain(**asdict(self))
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """For `share` of the clips the peaks cut off, `over_db` below the highest."""
+
+    domain: ClassVar[str] = "waveform"
+    over_db: tuple[float, float] = (0.0, 20.0)
+    share: float = 0.2
+
+    def build(self, rate_hz: int) -> "keras.Layer":
+        """The layer for waveforms at any rate."""
+        from ser_tf.layers import augment
+
+        return augment.Clipping(**asdict(self))
 
 
 @dataclass(frozen=True)
@@ -118,12 +137,18 @@ class SpecAugment:
         return augment.SpecAugment(**asdict(self))
 
 
-AUGMENTATIONS: dict[str, Noise | Channel | Gain | Shift | Pitch | Stretch | SpecAugment] = {
+Augmentation = Noise | Channel | Gain | Clipping | Shift | Pitch | Stretch | SpecAugment
+"""An entry of the registry."""
+
+AUGMENTATIONS: dict[str, Augmentation] = {
     "noise": Noise(),
     "background": Noise((5.0, 40.0), "pink"),
     "channel": Channel(),
-    "telephone": Channel(0.0, band_share=0.3, low_hz=(200.0, 400.0), high_hz=(3000.0, 4000.0)),
+    "telephone": Channel(
+        0.0, band_share=0.4, low_hz=(200.0, 400.0), high_hz=(3000.0, 4000.0), mu_law=True
+    ),
     "gain": Gain(),
+    "clipping": Clipping(),
     "shift": Shift(),
     "late": Shift((0.0, 3.0), share=0.3),
     "pitch": Pitch(),

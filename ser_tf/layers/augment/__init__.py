@@ -5,10 +5,11 @@ from ser_tf.layers.augment.masking import SpecAugment
 from ser_tf.layers.augment.mixup import mixup
 from ser_tf.layers.augment.published import published_copies
 from ser_tf.layers.augment.vocoder import phase_vocoder, pitch_shift, time_stretch
-from ser_tf.layers.augment.waveforms import Gain, Noise, Pitch, Shift, Stretch
+from ser_tf.layers.augment.waveforms import Clipping, Gain, Noise, Pitch, Shift, Stretch
 
 __all__ = [
     "Channel",
+    "Clipping",
     "Gain",
     "Noise",
     "Pitch",

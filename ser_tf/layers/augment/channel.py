@@ -14,9 +14,16 @@ from ser_tf.layers.augment.augmentation import (
     ordered,
     proportion,
 )
+from ser_tf.layers.augment.vocoder import fit
+from ser_tf.layers.resample import resample
 
 _SLOPE = 12.0
 """Steepness of the band: 8 dB less at an edge, 26 half an octave outside it, 48 a whole one."""
+
+_LINE_HZ = 8_000
+_MU = 255.0
+_STEPS = 127
+"""A telephone line: its rate, and the compression and the steps to either side of ITU-T G.711."""
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
@@ -24,7 +31,9 @@ class Channel(Augmentation):
     """Each waveform through a channel of its own: coloured, and for a share a limited band.
 
     The colour is a sum of cosines over the logarithm of frequency, as smooth as the difference of
-    two microphones; the band ends as that of a telephone line or of a codec.
+    two microphones; the band ends as that of a telephone line or of a codec. With `mu_law` what
+    has its band limited also goes through the 8 kHz and the 8 bits of a telephone line, ITU-T
+    G.711, which adds noise and clips what exceeds [-1, 1].
 
     Input shape: `(batch, samples)`.
 
@@ -35,6 +44,7 @@ class Channel(Augmentation):
         low_hz: the range of the band's lower end, above 0.
         high_hz: the range of its upper end.
         rate_hz: the waveforms' rate.
+        mu_law: whether a limited band comes with mu-law's 8 bits.
         seed: see `Augmentation`.
     """
 
@@ -45,6 +55,7 @@ class Channel(Augmentation):
         low_hz: Sequence[float],
         high_hz: Sequence[float],
         rate_hz: int,
+        mu_law: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,6 +68,7 @@ class Channel(Augmentation):
         self.low_hz = ordered("low_hz", low_hz)
         self.high_hz = ordered("high_hz", high_hz)
         self.rate_hz = rate_hz
+        self.mu_law = mu_law
         if self.low_hz[0] <= 0 or self.high_hz[0] <= 0:
             raise ValueError(f"The band ends above 0 Hz. Received: {low_hz}, {high_hz}.")
 
@@ -76,7 +88,16 @@ class Channel(Augmentation):
             outside_db = -_SLOPE * tf.math.softplus(4 * side * (octaves - end))
             gain_db += tf.where(limited, tf.maximum(outside_db, -80.0), 0.0)
         gain = tf.cast(10.0 ** (gain_db / 20), tf.complex64)
-        return tf.signal.irfft(tf.signal.rfft(inputs, [length]) * gain, [length])[:, :samples]
+        heard = tf.signal.irfft(tf.signal.rfft(inputs, [length]) * gain, [length])[:, :samples]
+        return tf.where(limited, self._by_line(heard), heard) if self.mu_law else heard
+
+    def _by_line(self, waveform: tf.Tensor) -> tf.Tensor:
+        """`waveform` in the 8 bits of mu-law at 8 kHz, at its own rate again."""
+        narrow = tf.clip_by_value(resample(waveform, self.rate_hz, _LINE_HZ), -1, 1)
+        compressed = tf.math.log1p(_MU * tf.abs(narrow)) / math.log1p(_MU)
+        sent = tf.round(compressed * _STEPS) / _STEPS
+        expanded = tf.sign(narrow) * tf.math.expm1(sent * math.log1p(_MU)) / _MU
+        return fit(resample(expanded, _LINE_HZ, self.rate_hz), waveform)
 
     def _color_db(self, inputs: tf.Tensor, octaves: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """The colour's gain `(batch, bins)`: cosines of 1 to 4 half waves from 100 Hz up."""
@@ -94,4 +115,5 @@ class Channel(Augmentation):
             "low_hz": self.low_hz,
             "high_hz": self.high_hz,
             "rate_hz": self.rate_hz,
+            "mu_law": self.mu_law,
         }

@@ -1,4 +1,4 @@
-"""Augmentations of waveforms: noise, gain, shift, pitch and pace."""
+"""Augmentations of waveforms: noise, gain, clipping, shift, pitch and pace."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -71,6 +71,40 @@ class Gain(Augmentation):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return super().get_config() | {"gain_db": self.gain_db}
+
+
+@keras.saving.register_keras_serializable(package="ser_tf")
+class Clipping(Augmentation):
+    """For a share of the waveforms the peaks cut off, as by a recording level set too high.
+
+    Input shape: `(batch, samples)`.
+
+    Args:
+        over_db: the range, in dB and not negative, of the largest sample over the level at which
+            the waveform is cut off.
+        share: how many of the waveforms are clipped, 0 to 1.
+        seed: see `Augmentation`.
+    """
+
+    def __init__(self, over_db: Sequence[float], share: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.over_db = ordered("over_db", over_db)
+        self.share = proportion("share", share)
+        if self.over_db[0] < 0:
+            raise ValueError(f"over_db is not negative. Received: {over_db}.")
+
+    def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """`inputs`, clipped."""
+        level_seed, share_seed = tf.unstack(tf.random.split(seed))
+        over_db = draw(level_seed, inputs, self.over_db)
+        over_db = tf.where(draw(share_seed, inputs, (0.0, 1.0)) < self.share, over_db, 0.0)
+        peak = tf.reduce_max(tf.abs(inputs), axis=1, keepdims=True)
+        level = peak * 10.0 ** (-over_db[:, tf.newaxis] / 20)
+        return tf.clip_by_value(inputs, -level, level)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"over_db": self.over_db, "share": self.share}
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
