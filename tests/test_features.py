@@ -57,6 +57,7 @@ LAYERS = {
         features.RelativeLevels(50.0), features.RelativeCepstrum(5)
     ),
     "core of the spectrum": dataclasses.replace(FEATURES["causal"], core_hz=(300.0, 3400.0)).build,
+    "core alone": dataclasses.replace(FEATURES["causal"], core_hz=(300.0, 3400.0), outside=0).build,
     "filled frames": lambda: causal(features.RelativeLevels(50.0), features.FillFrames(30)),
     "pitch": lambda: features.CentredPitch(**PITCH),
     "relative pitch": lambda: keras.Sequential(
@@ -559,6 +560,7 @@ def test_a_policy_of_half_precision_changes_nothing(name):
             {"core_hz": (300.0, 1000.0)},
             r"n_mfcc must be .* Received: n_mfcc=20, bands=13",
         ),
+        ("causal", {"outside": -1}, "outside must not be negative. Received: outside=-1"),
         ("causal", {"core_hz": (300.0,)}, "core_hz are the ends of a band"),
         ("causal", {"core_hz": (3400.0, 300.0)}, "core_hz are the ends of a band"),
         ("mfcc_deltas", {"deltas": 9}, "orders must be from 1"),

@@ -156,16 +156,32 @@ def test_the_cepstrum_is_the_orthonormal_cosine_transform_of_the_bands():
     np.testing.assert_array_equal(cepstrum[..., 13:], levels[..., 40:])
 
 
-def test_the_core_and_what_is_outside_it_are_transformed_each_by_themselves():
+@pytest.mark.parametrize("outside", [0, 1, 2, 7])
+def test_the_core_and_what_is_outside_it_are_transformed_each_by_themselves(outside):
     levels = np.random.default_rng(0).normal(size=(1, 9, 42)).astype("float32")
-    cepstrum = np.asarray(features.RelativeCepstrum(13, (7, 30))(levels))
+    cepstrum = np.asarray(features.RelativeCepstrum(13, (7, 30), outside)(levels))
     core, below, above = levels[..., 7:30], levels[..., :7], levels[..., 30:40]
     expected = [
         scipy.fft.dct(bands, norm="ortho")[..., :coefficients]
-        for bands, coefficients in ((core, 13), (below, 2), (above, 2))
+        for bands, coefficients in ((core, 13), (below, outside), (above, outside))
     ]
     expected = np.concatenate([*expected, levels[..., 40:]], axis=-1)
     np.testing.assert_allclose(cepstrum, expected, rtol=0, atol=1e-5)
+
+
+def test_the_core_alone_is_deaf_to_what_lies_outside_it():
+    whole = FEATURES["causal"]
+    core = replace(whole, core_hz=(300.0, 3400.0), outside=0)
+    time = np.arange(32_000) / RATE_HZ
+    clip = speech(32_000)[np.newaxis]
+    hum = 0.1 * (np.sin(2 * np.pi * 60 * time) + np.sin(2 * np.pi * 6_000 * time))
+    changes = []
+    for entry in (whole, core):
+        front_end = entry.build()
+        change = front_end(clip + hum.astype("float32")) - front_end(clip)
+        changes.append(np.abs(change[:, 3:]).max())  # after the onset, which is no tone
+    assert changes[0] > 2
+    assert changes[1] < 0.15  # side lobes of a Hann window
 
 
 def test_normalised_are_the_frames_that_were_heard_and_not_their_weights():

@@ -22,8 +22,8 @@ class Causal(Frames):
     Attributes:
         n_mfcc: number of coefficients a frame.
         core_hz: the ends of the band that telephones carry too, as 300,3400: level and cepstrum
-            are then of what lies in it, and what lies below and above is told beside, by four
-            coefficients. Without, of all that is heard.
+            are then of what lies in it. Without, of all that is heard.
+        outside: how many coefficients beside tell what lies below that band, and as many above.
         least_frames: frames of the shortest clip; a shorter one is heard after silence.
         clip_seconds: of longer clips training and scoring hear the end.
         memory_seconds: age at which a frame counts 1/e of what it did in the level (and the
@@ -42,6 +42,7 @@ class Causal(Frames):
     gate_db: float = 50.0
     n_mfcc: int = 20
     core_hz: tuple[float, ...] = ()
+    outside: int = 2
 
     def __post_init__(self) -> None:
         if self.core_hz and (len(self.core_hz) != 2 or not 0 < self.core_hz[0] < self.core_hz[1]):
@@ -57,7 +58,7 @@ class Causal(Frames):
     @property
     def shape(self) -> tuple[None, int]:
         """`(frames, channels)` of a clip's features: as many frames as the clip has."""
-        outside = 4 if self.core_hz else 0
+        outside = 2 * self.outside if self.core_hz else 0
         return None, self.pitch_channels + self.n_mfcc + outside + 2
 
     @property
@@ -88,7 +89,7 @@ class Causal(Frames):
         relative = features.RelativeLevels(
             memory_frames, range_db=self.range_db, gate_db=self.gate_db, core=core
         )
-        cepstrum = features.RelativeCepstrum(self.n_mfcc, core)
+        cepstrum = features.RelativeCepstrum(self.n_mfcc, core, self.outside)
         chain: list[keras.Layer] = [levels, relative, cepstrum]
         if self.pitch:  # in front, for the weight of a frame is its last channel
             pitch = features.CausalPitch(**self.pitch_spectrum(), least_frames=self.least_frames)

@@ -25,9 +25,6 @@ ABSENT = -1e4
 """The logarithm of the weight of a frame that was never heard: the weight itself is 0.0. Rows of
 such frames fill up clips of a batch at the end."""
 
-OUTSIDE = 2
-"""Coefficients of the bands below the core, and of those above: their level and its slope."""
-
 _TINY = 1e-30
 _GATE_DB = 4.0
 """How gradually frames fall silent: their weight is 0.5 at the gate and 0.9 so much * 2.2 above."""
@@ -143,30 +140,35 @@ class RelativeCepstrum(Float32Layer):
 
     With `core` the bands of the core, those below and those above are transformed each by
     themselves. Where a line does not carry what lies outside, only the few coefficients there
-    differ, and not all.
+    differ, or none without such.
 
     Input shape: output of `RelativeLevels`, `(batch, frames, bands + 2)`.
     Output shape: `(batch, frames, n_mfcc + 2)`: the coefficients, and the last two channels as
-        they were. With `core` `OUTSIDE` coefficients of the bands below and as many of those above
+        they were. With `core` `outside` coefficients of the bands below and as many of those above
         follow the `n_mfcc` of the core.
 
     Args:
         n_mfcc: number of coefficients, from 1 to the number of bands.
         core: the bands of the core, the first and the one after the last; None for all.
+        outside: number of coefficients on either side of the core; 2 are the level and its slope.
 
     Raises:
-        ValueError: if there are fewer bands, or less than `OUTSIDE` on a side of the core.
+        ValueError: if there are fewer bands, or less than `outside` on a side of the core.
     """
 
-    arguments = ("n_mfcc", "core")
+    arguments = ("n_mfcc", "core", "outside")
     timeless = True
 
-    def __init__(self, n_mfcc: int, core: Sequence[int] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, n_mfcc: int, core: Sequence[int] | None = None, outside: int = 2, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         require_positive(n_mfcc=n_mfcc)
+        require(outside >= 0, "outside must not be negative", outside=outside)
         _require_bands(core)
         self.n_mfcc = n_mfcc
         self.core = core
+        self.outside = outside
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def build(self, input_shape: Shape) -> None:
@@ -176,10 +178,11 @@ class RelativeCepstrum(Float32Layer):
         rule = "n_mfcc must be no more than the bands"
         require(self.n_mfcc <= end - first, rule, n_mfcc=self.n_mfcc, bands=end - first)
         groups = [(first, end, self.n_mfcc)]
-        if self.core is not None:
-            rule = f"the core must leave {OUTSIDE} bands below it and above"
-            require(first >= OUTSIDE and end <= bands - OUTSIDE, rule, core=self.core, bands=bands)
-            groups += [(0, first, OUTSIDE), (end, bands, OUTSIDE)]
+        if self.core is not None and self.outside:
+            least = self.outside
+            rule = f"the core must leave {least} bands below it and above"
+            require(first >= least and end <= bands - least, rule, core=self.core, bands=bands)
+            groups += [(0, first, least), (end, bands, least)]
         vectors = []
         for low, high, coefficients in groups:
             outside = ((low, bands - high), (0, 0))
@@ -194,7 +197,7 @@ class RelativeCepstrum(Float32Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`(batch, frames, channels)`."""
-        outside = 0 if self.core is None else 2 * OUTSIDE
+        outside = 0 if self.core is None else 2 * self.outside
         return (*input_shape[:2], self.n_mfcc + outside + 2)
 
 
