@@ -33,8 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = vars(parser.parse_args(argv))
     if given["table"]:
-        sys.stdout.write(results.markdown(results.load(given["table"])))
+        sys.stdout.write(_table(given["table"], given["last_epochs"]))
         return 0
+    if given["last_epochs"]:
+        parser.error("--last-epochs: needs --table NAME.")
     try:
         jobs = _jobs(given)
     except config.UsageError as error:
@@ -89,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--table", metavar="NAME", help=f"print the table of {results.FOLDER}/NAME.csv, no more"
     )
+    parser.add_argument(
+        "--last-epochs",
+        type=cli.at_least(int, 1),
+        metavar="N",
+        help="with --table: mean scores of each run's last N epochs, where all were scored",
+    )
     cli.add_corpora(parser, "the four that kagglehub can download")
     config.add_flags(parser, without=("model", "split", "seed", "test"))
     cli.add_prepare(parser)
@@ -100,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
         "(default: saved_models/compare-PRESET-CORPORA, without a preset FEATURES-CORPORA)",
     )
     return parser
+
+
+def _table(name: str, last_epochs: int | None) -> str:
+    runs = results.of_last_epochs(name, last_epochs) if last_epochs else results.load(name)
+    return results.markdown(runs, last_epochs)
 
 
 def _jobs(given: Mapping[str, Any]) -> list[Job]:

@@ -206,6 +206,8 @@ def test_a_protocol_is_a_mean_over_folds_for_every_seed(run, monkeypatch):
         (["--splits", "random"], "'rows'"),
         (["--models", "rnn"], "'lmu'"),
         (["--seeds", "-1"], "from 0 to"),
+        (["--last-epochs", "0", "--table", "n"], "--last-epochs"),
+        (["--last-epochs", "5"], "--table"),
         (["--protocol", "ravdess", "--splits", "rows"], "--split speakers"),
         (["--protocol", "ravdess", "--folds", "3"], "exclude each other"),
     ],
@@ -233,6 +235,31 @@ def test_the_table_gives_means_and_sample_deviations_and_marks_the_leak():
         "97.0 / 31.0 (30.0) | 0, 1, 2 | 50 | 61 to 63 |"
     )
     assert "Speech Emotion Classification on 4 datasets" in caption
+
+
+def test_the_mean_of_the_last_epochs_is_that_of_the_histories(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished)
+    assert compare.main(["--table", NAME, "--last-epochs", "2"]) == 0
+    _, _, row, _, caption = capsys.readouterr().out.splitlines()
+    assert "the mean of its last 2 epochs" in caption
+    cells = []
+    for split in ("rows", "speakers"):
+        history = pd.read_csv(results.FOLDER / NAME / f"cnn1-{split}-0" / artifacts.HISTORY)
+        means = 100 * history[["accuracy", "test_accuracy", "test_uar"]].mean()
+        cells.append("{:.1f} / {:.1f} ({:.1f})".format(*means))
+    assert row.split(" | ")[3:5] == cells
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("epoch,accuracy\n", "no history"), ("epoch,uar\n1,0.5\n", "no run")]
+)
+def test_without_scores_of_every_epoch_there_are_no_means(text, named, capsys):
+    results.add("n", [make_result()])
+    history = results.kept("n", make_result()) / artifacts.HISTORY
+    history.parent.mkdir(parents=True)
+    history.write_text(text)
+    assert compare.main(["--table", "n", "--last-epochs", "3"]) == 1
+    assert named in capsys.readouterr().err
 
 
 def test_without_the_preset_there_are_no_published_figures():
@@ -273,12 +300,13 @@ def test_results_survive_the_csv_and_later_runs_replace_earlier_ones():
     assert results.add("n", [later]) == [later, other] == results.load("n")
 
 
-def test_a_table_of_the_readme_is_what_the_command_prints(monkeypatch):
+def test_a_table_of_the_readme_is_what_the_command_prints(monkeypatch, capsys):
     root = Path(ser_tf.__file__).parents[1]
     monkeypatch.chdir(root)
     blocks = re.findall(
-        r"<!-- compare --table (\S+) -->\n(.*?)<!-- end -->", (root / "README.md").read_text(), re.S
+        r"<!-- compare (--table .*?) -->\n(.*?)<!-- end -->", (root / "README.md").read_text(), re.S
     )
     assert blocks
-    for name, block in blocks:
-        assert block == results.markdown(results.load(name))
+    for flags, block in blocks:
+        assert compare.main(flags.split()) == 0
+        assert block == capsys.readouterr().out

@@ -4,7 +4,7 @@ saved_models/results/NAME.csv holds the runs of one comparison. Nothing here nee
 """
 
 from ser_tf.results.runs import SPLITS, Result, folder_name, of_folder, split_name
-from ser_tf.results.saved import FOLDER, add, keep, kept, load
+from ser_tf.results.saved import FOLDER, add, keep, kept, load, of_last_epochs
 from ser_tf.results.table import PUBLISHED, markdown
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "load",
     "markdown",
     "of_folder",
+    "of_last_epochs",
     "split_name",
 ]

@@ -2,7 +2,9 @@
 
 import csv
 import dataclasses
+import math
 import shutil
+import statistics
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -34,6 +36,46 @@ def load(name: str) -> list[Result]:
             ]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no results of `python -m ser_tf.compare` ({error}).") from error
+
+
+def of_last_epochs(name: str, count: int) -> list[Result]:
+    """The runs of the comparison, each with the mean scores of its last `count` epochs.
+
+    Those of the training clips are as the epochs went on. Only runs whose test clips were scored
+    after every epoch, and whose history is kept, have such scores; the others are left out.
+
+    Raises:
+        InputError: if no run has, or a history is broken.
+    """
+    found = []
+    for result in load(name):
+        path = kept(name, result) / artifacts.HISTORY
+        if path.is_file() and (means := _means(path, count)):
+            found.append(dataclasses.replace(result, **means))
+    if not found:
+        raise InputError(
+            f"--last-epochs: no run of {FOLDER / name}.csv was scored after every epoch; "
+            "--preset published does so."
+        )
+    return found
+
+
+def _means(history: Path, count: int) -> dict[str, Any]:
+    """Scores of a `Result`, from its history; none if its test clips were not scored there."""
+    names = {"train_accuracy": "accuracy", "train_uar": "uar"}
+    names |= {name: name for name in ("test_accuracy", "test_uar")}
+    try:
+        with history.open(newline="") as file:
+            rows = list(csv.DictReader(file))[-count:]
+        if "test_uar" not in rows[-1]:
+            return {}
+        means = {
+            field: statistics.mean(float(row[column]) for row in rows)
+            for field, column in names.items()
+        }
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{history}: no history of a run ({error}).") from error
+    return {**means, "test_macro_f1": math.nan}  # which no history has
 
 
 def add(name: str, new: Iterable[Result]) -> list[Result]:

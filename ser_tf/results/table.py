@@ -22,8 +22,13 @@ _SOURCE = (
 )
 
 
-def markdown(results: Sequence[Result]) -> str:
-    """The table of a comparison: a line a model, a column a split, leaky ones marked."""
+def markdown(results: Sequence[Result], last_epochs: int | None = None) -> str:
+    """The table of a comparison: a line a model, a column a split, leaky ones marked.
+
+    Args:
+        results: the runs.
+        last_epochs: given where their scores are means of so many last epochs.
+    """
     columns = _columns(results)
     lines = [" | ".join(columns), " | ".join(("---", *["--:"] * (len(columns) - 1)))]
     for model in dict.fromkeys(result.model for result in results):
@@ -33,6 +38,8 @@ def markdown(results: Sequence[Result]) -> str:
         "Accuracy on training / on held-out clips in %, in brackets the held-out UAR; where there "
         "are several seeds, mean ± standard deviation over them."
     )
+    if last_epochs:
+        caption += f" Each run's scores are the mean of its last {last_epochs} epochs."
     notes = [caption, _SOURCE] if _of_preset(results) else [caption]
     return "\n".join([*(f"| {line} |" for line in lines), "", " ".join(notes), ""])
 
