@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ser_tf import pipeline
 from ser_tf.augment import AUGMENTATIONS, certain
+from ser_tf.copies import Copies
 
 if TYPE_CHECKING:
     import keras
@@ -20,7 +21,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     epochs: range,
-    copies: np.ndarray | None = None,
+    copies: Copies | None = None,
     shares: np.ndarray | None = None,
     feature_layers: Sequence["keras.Layer"] = (),
     augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
@@ -37,8 +38,8 @@ def training_batches(
         batch_size: rows a batch.
         seed: of order and augmentation.
         epochs: the numbers of the epochs to come.
-        copies: given where there are augmented copies of the rows: `(rows, copies, frames,
-            channels)`, from which, and the row itself, one is drawn each time.
+        copies: given where there are augmented copies of the rows, from which, and the row
+            itself, one is drawn each time.
         shares: given where rows are drawn with unequal chances, with replacement: `(rows,)`, each
             in proportion to its row's chance.
         feature_layers: augmentations of features, each `layer(inputs, training=True, seed=...)`.
@@ -51,7 +52,6 @@ def training_batches(
     """
     with tf.device("CPU"):
         feature_table, target_table = tf.constant(features), tf.constant(targets)
-        copy_table = None if copies is None else tf.constant(copies)
         chances = None if shares is None else tf.constant(np.log(shares)[np.newaxis], tf.float32)
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -63,8 +63,8 @@ def training_batches(
     def load(batch_seed: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if augmented_clip is None:
             batch = tf.gather(feature_table, rows)
-            if copy_table is not None:
-                batch = _drawn(batch, copy_table, rows, pipeline.fold(batch_seed, -2))
+            if copies:
+                batch = _drawn(batch, copies, rows, pipeline.fold(batch_seed, -2))
         else:
             # By the place in the batch: a row that is drawn twice shall not be changed alike.
             seeds = tf.map_fn(
@@ -91,11 +91,14 @@ def _order(count: int, seed: tf.Tensor, chances: tf.Tensor | None) -> tf.Tensor:
     return tf.random.stateless_categorical(chances, count, seed, tf.int32)[0]
 
 
-def _drawn(batch: tf.Tensor, copies: tf.Tensor, rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _drawn(batch: tf.Tensor, copies: Copies, rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """The batch's rows, each in its own features or in those of one of its copies."""
-    count = tf.shape(copies)[1]
-    draws = tf.random.stateless_uniform(tf.shape(rows), seed, -1, count, tf.int32)
-    drawn = tf.gather_nd(copies, tf.stack([rows, tf.maximum(draws, 0)], axis=1))
+    draws = tf.random.stateless_uniform(tf.shape(rows), seed, -1, copies.count, tf.int32)
+    # As a tensor all copies would be in memory, more than once.
+    drawn = tf.numpy_function(
+        copies.drawn, (rows, tf.maximum(draws, 0)), tf.float32, stateful=False
+    )
+    drawn = tf.ensure_shape(drawn, batch.shape)
     return tf.where((draws < 0)[:, tf.newaxis, tf.newaxis], batch, drawn)
 
 

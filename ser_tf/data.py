@@ -12,6 +12,7 @@ import numpy as np
 from ser_tf import cache, cli, corpora, emotions, files, nonspeech, splits
 from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
+from ser_tf.copies import Copies
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Lessons(NamedTuple):
         features: float32 `(rows, frames, channels)`.
         targets: float32 `(rows, classes)`, each row's probabilities of the classes.
         waveforms: for each row the path of its samples.
-        copies: float32 `(rows, copies, frames, channels)`, augmented; None without.
+        copies: augmented, of each row; None without.
         shares: float32 `(rows,)`, in proportion to the rows' chances where every corpus is to be
             drawn as often as any other; a sound's is the mean row's.
     """
@@ -36,7 +37,7 @@ class Lessons(NamedTuple):
     features: np.ndarray
     targets: np.ndarray
     waveforms: list[str]
-    copies: np.ndarray | None
+    copies: Copies | None
     shares: np.ndarray
 
 
@@ -44,7 +45,7 @@ class Sounds(NamedTuple):
     """What is no speech: features, copies and paths as of `Lessons`."""
 
     features: np.ndarray
-    copies: np.ndarray | None
+    copies: Copies | None
     waveforms: list[str]
 
 
@@ -57,14 +58,14 @@ class Data:
             for split data `part`.
         features: float32 `(all rows, frames, channels)`.
         classes: the emotions to tell apart, in order.
-        copies: float32 `(all rows, copies, frames, channels)`, augmented; None without.
+        copies: augmented, of all rows; None without.
         sounds: what is no speech, to learn along with any rows; None without.
     """
 
     rows: "pd.DataFrame"
     features: np.ndarray
     classes: tuple[str, ...]
-    copies: np.ndarray | None = None
+    copies: Copies | None = None
     sounds: Sounds | None = None
 
     def of(self, part: str) -> "Data":
@@ -78,7 +79,7 @@ class Data:
         numbers = rows["row"].to_numpy()
         features, copies = self.features[numbers], self.copies
         rows = rows.assign(row=range(len(rows))).reset_index(drop=True)
-        copies = None if copies is None else copies[numbers]
+        copies = copies and copies.only(numbers)
         return replace(self, rows=rows, features=features, copies=copies)
 
     @property
@@ -112,8 +113,8 @@ class Data:
     def _with_sounds(self, lessons: Lessons, sounds: Sounds) -> Lessons:
         count, classes = len(sounds.features), len(self.classes)
         copies = lessons.copies
-        if copies is not None and sounds.copies is not None:
-            copies = np.concatenate([copies, sounds.copies])
+        if copies and sounds.copies:
+            copies = copies.followed_by(sounds.copies)
         return Lessons(
             np.concatenate([lessons.features, sounds.features]),
             np.concatenate([lessons.targets, np.full((count, classes), 1 / classes, np.float32)]),
@@ -217,15 +218,16 @@ def _features_file(clips: "pd.DataFrame", config: Config, cache_dir: Path) -> Pa
 
 def _copies(
     clips: "pd.DataFrame", config: Config, front_end: "keras.Layer", cache_dir: Path
-) -> np.ndarray | None:
+) -> Copies | None:
     from ser_tf import pipeline
 
     if not config.augment_copies:
         return None
     augmentations = [AUGMENTATIONS[name] for name in config.augment]
-    return pipeline.augmented_copies(
+    table = pipeline.augmented_copies(
         clips, config.feature_entry, front_end, augmentations, config.augment_copies, cache_dir
     )
+    return Copies.of(table)
 
 
 def _sounds(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Sounds | None:

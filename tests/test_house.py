@@ -11,7 +11,7 @@ import ser_tf
 
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
-    ("errors", "emotions", "files", "cache", "terminal", "answers", "shipped"),
+    ("errors", "emotions", "files", "cache", "terminal", "answers", "copies", "shipped"),
     ("audio", "metrics", "nonspeech", "layers", "progress"),
     ("features", "augment", "models", "demo"),
     ("corpora", "splits"),

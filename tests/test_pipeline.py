@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ser_tf import audio, batches, benchmark, corpora, files, pipeline
 from ser_tf.augment import AUGMENTATIONS
+from ser_tf.copies import Copies
 from ser_tf.errors import InputError
 from ser_tf.features import FEATURES
 
@@ -30,6 +31,11 @@ def row_batches(count: int = 10, **options) -> tf.data.Dataset:
     features = np.arange(count, dtype=np.float32).reshape(-1, 1, 1)
     arguments = {"batch_size": 4, "seed": 0, "epochs": range(2), **options}
     return batches.training_batches(features, np.arange(count), **arguments)
+
+
+def numbered_copies(rows: np.ndarray) -> np.ndarray:
+    """Two copies a row, whose features are the row's number and 100 or 200."""
+    return np.add.outer(rows, [100, 200]).astype(np.float32)[..., np.newaxis, np.newaxis]
 
 
 def numbers(dataset: tf.data.Dataset) -> list[int]:
@@ -178,14 +184,25 @@ def test_augmentation_depends_on_seed_and_epoch_alone(names, clips, cache_dir):
 
 
 def test_copies_are_drawn_from_beside_the_row_itself():
-    copies = np.add.outer(np.arange(10), [100, 200])[..., np.newaxis, np.newaxis]
+    copies = Copies.of(numbered_copies(np.arange(10)))
     seen = {}
-    for features, labels in row_batches(epochs=range(40), copies=copies.astype(np.float32)):
+    for features, labels in row_batches(epochs=range(40), copies=copies):
         for value, label in zip(features.numpy().ravel(), labels.numpy(), strict=True):
             assert value % 100 == label
             seen[value - label] = seen.get(value - label, 0) + 1
     assert sorted(seen) == [0, 100, 200]
     assert min(seen.values()) > 90  # of 400 draws, a third each
+
+
+def test_rows_keep_their_copies_when_chosen_and_when_others_follow():
+    first, other = (Copies.of(numbered_copies(rows)) for rows in (np.arange(5), np.arange(50, 53)))
+    rows = [4, 1, 50, 51, 52]
+    chosen = first.only(np.array([4, 1])).followed_by(other)
+    for number, more in enumerate((100, 200)):
+        drawn = chosen.drawn(np.arange(5), np.full(5, number))
+        assert (drawn.ravel() - more).tolist() == rows
+    again = chosen.followed_by(first).only(np.array([0, 3, 9]))
+    assert again.drawn(np.arange(3), np.array([0, 1, 0])).ravel().tolist() == [104, 251, 104]
 
 
 def test_rows_are_drawn_in_proportion_to_their_shares():
