@@ -1,126 +1,101 @@
 """The registry of augmentations: random changes to clips in training, each with its defaults.
 
-To add one, write its layer in `ser_tf.layers.augment`, a dataclass here whose fields are the
-layer's arguments, and a line in `AUGMENTATIONS`.
+To add one, write its layer in `ser_tf.layers.augment`, a dataclass of its name here whose fields
+are the layer's arguments, and a line in `AUGMENTATIONS`.
 """
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import keras
 
 
 @dataclass(frozen=True)
-class Noise:
-    """Noise, white or pink, at a signal-to-noise ratio drawn from `snr_db`."""
+class Augmentation:
+    """An entry of the registry, for the layer that is called as its class is.
+
+    Attributes:
+        domain: what the layer changes: "waveform" or "features".
+        needs_rate: whether it must be told the sample rate.
+    """
 
     domain: ClassVar[str] = "waveform"
-    snr_db: tuple[float, float] = (10.0, 30.0)
-    color: str = "white"
+    needs_rate: ClassVar[bool] = False
 
     def build(self, rate_hz: int) -> "keras.Layer":
-        """The layer for waveforms at any rate."""
+        """The layer for waveforms at `rate_hz`, or for frames of such."""
         from ser_tf.layers import augment
 
-        return augment.Noise(**asdict(self))
+        layer = getattr(augment, type(self).__name__)
+        rate = {"rate_hz": rate_hz} if self.needs_rate else {}
+        built: keras.Layer = layer(**asdict(self), **rate)
+        return built
 
 
 @dataclass(frozen=True)
-class Channel:
+class Noise(Augmentation):
+    """Noise, white or pink, at a signal-to-noise ratio drawn from `snr_db`."""
+
+    snr_db: tuple[float, float] = (10.0, 30.0)
+    color: str = "white"
+
+
+@dataclass(frozen=True)
+class Channel(Augmentation):
     """The colour of a microphone, and for `band_share` of the clips a limited band.
 
     With `mu_law` the limited band is that of a telephone line, with its 8 bits.
     """
 
-    domain: ClassVar[str] = "waveform"
+    needs_rate: ClassVar[bool] = True
     color_db: float = 5.0
     band_share: float = 0.5
     low_hz: tuple[float, float] = (50.0, 400.0)
     high_hz: tuple[float, float] = (2800.0, 8000.0)
     mu_law: bool = False
 
-    def build(self, rate_hz: int) -> "keras.Layer":
-        """The layer for waveforms at `rate_hz`."""
-        from ser_tf.layers import augment
-
-        return augment.Channel(**asdict(self), rate_hz=rate_hz)
-
 
 @dataclass(frozen=True)
-class Gain:
+class Gain(Augmentation):
     """A change of level drawn from `gain_db`."""
 
-    domain: ClassVar[str] = "waveform"
     gain_db: tuple[float, float] = (-6.0, 6.0)
-
-    def build(self, rate_hz: int) -> "keras.Layer":
-        """The layer for waveforms at any rate."""
-        from ser_tf.layers import augment
-
-        return augment.Gain(**asdict(self))
 
 
 @dataclass(frozen=True)
-class Clipping:
+class Clipping(Augmentation):
     """For `share` of the clips the peaks cut off, `over_db` below the highest."""
 
-    domain: ClassVar[str] = "waveform"
     over_db: tuple[float, float] = (0.0, 20.0)
     share: float = 0.2
 
-    def build(self, rate_hz: int) -> "keras.Layer":
-        """The layer for waveforms at any rate."""
-        from ser_tf.layers import augment
-
-        return augment.Clipping(**asdict(self))
-
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(Augmentation):
     """For `share` of the clips a move in time drawn from `shift_seconds`, later above 0."""
 
-    domain: ClassVar[str] = "waveform"
+    needs_rate: ClassVar[bool] = True
     shift_seconds: tuple[float, float] = (-0.2, 0.2)
     share: float = 1.0
 
-    def build(self, rate_hz: int) -> "keras.Layer":
-        """The layer for waveforms at `rate_hz`."""
-        from ser_tf.layers import augment
-
-        return augment.Shift(**asdict(self), rate_hz=rate_hz)
-
 
 @dataclass(frozen=True)
-class Pitch:
+class Pitch(Augmentation):
     """A shift of pitch drawn from `semitones`."""
 
-    domain: ClassVar[str] = "waveform"
     semitones: tuple[float, float] = (-2.0, 2.0)
 
-    def build(self, rate_hz: int) -> "keras.Layer":
-        """The layer for waveforms at any rate."""
-        from ser_tf.layers import augment
-
-        return augment.Pitch(**asdict(self))
-
 
 @dataclass(frozen=True)
-class Stretch:
+class Stretch(Augmentation):
     """A change of pace drawn from `rate`; above 1 is faster."""
 
-    domain: ClassVar[str] = "waveform"
     rate: tuple[float, float] = (0.9, 1.1)
-
-    def build(self, rate_hz: int) -> "keras.Layer":
-        """The layer for waveforms at any rate."""
-        from ser_tf.layers import augment
-
-        return augment.Stretch(**asdict(self))
 
 
 @dataclass(frozen=True)
-class SpecAugment:
+class SpecAugment(Augmentation):
     """Stretches of frames and bands of channels hidden."""
 
     domain: ClassVar[str] = "features"
@@ -130,15 +105,6 @@ class SpecAugment:
     channel_masks: int = 2
     channel_width: int = 4
 
-    def build(self, rate_hz: int) -> "keras.Layer":
-        """The layer for frames of waveforms at any rate."""
-        from ser_tf.layers import augment
-
-        return augment.SpecAugment(**asdict(self))
-
-
-Augmentation = Noise | Channel | Gain | Clipping | Shift | Pitch | Stretch | SpecAugment
-"""An entry of the registry."""
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     "noise": Noise(),
@@ -158,7 +124,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
 """Every augmentation by the name that flags and configurations use."""
 
 
-def certain(augmentation: Any) -> Any:
+def certain(augmentation: Augmentation) -> Augmentation:
     """The entry so that no clip is left as it is by chance."""
     shares = {name: 1.0 for name in ("share", "band_share") if hasattr(augmentation, name)}
     return replace(augmentation, **shares)
