@@ -153,6 +153,25 @@ def test_bad_clips_have_errors_and_good_ones_in_their_batch_their_answers(signat
     assert not answers["probabilities"][rows].any()
 
 
+@pytest.mark.parametrize("peak", [2e9, 3e38])
+def test_samples_of_any_size_are_heard(signatures, peak):
+    clip = noise(2000)
+    clip[1000] = peak
+    answers = [
+        answer_files(signatures, wav(clip, "FLOAT")),
+        answer_files(signatures, wav(clip, "FLOAT", RATE_HZ // 2)),
+        signatures["waveform"](waveform=clip[np.newaxis]),
+        signatures["waveform_with_rate"](
+            waveform=clip[np.newaxis],
+            sample_rate_hz=np.full(1, 2 * RATE_HZ, np.int32),
+            length=np.full(1, len(clip), np.int32),
+        ),
+    ]
+    for answer in answers:
+        assert words(answer["error"]) == [""]
+        assert np.isfinite(answer["probabilities"]).all()
+
+
 def goods():
     """WAV files of every format, with their answers to come."""
     return [

@@ -19,6 +19,10 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 192_000
 LONGEST_SECONDS = 600
 """The longest clip that is answered."""
 
+_LOUDEST = 2.0**31
+"""Louder samples, beyond even a 32-bit integer's that was stored as a float, are heard as this: so
+nothing that is computed of them is beyond the numbers there are."""
+
 _NOT_FINITE = "samples that are not finite numbers"
 
 Answers = dict[str, Any]
@@ -153,7 +157,7 @@ class Signatures:
         good = (error == "")[:, tf.newaxis]
         # Something to compute on, also where there is nothing to hear.
         heard = tf.pad(chunk, [[0, 0], [0, self._stride]])[:, : tf.maximum(samples, self._stride)]
-        heard = tf.where(good, heard[:, : LONGEST_SECONDS * self.rate_hz], 0.0)
+        heard = tf.where(good, _bounded(heard[:, : LONGEST_SECONDS * self.rate_hz]), 0.0)
         probabilities, following = self._follow(heard, tf.where(good, state, 0.0))
         # A state that no answer gave may be so large that nothing follows from it.
         finite = tf.reduce_all(tf.math.is_finite(tf.concat([probabilities, following], 1)), axis=1)
@@ -191,7 +195,7 @@ class Signatures:
         error = first_error([(error != "", error), (outside, text), too_long])
 
         def heard() -> Any:  # clipped as `audio.resample` does it: a filter overshoots
-            changed = resample(waveform[tf.newaxis], rate_hz, self.rate_hz)[0]
+            changed = resample(_bounded(waveform)[tf.newaxis], rate_hz, self.rate_hz)[0]
             return tf.clip_by_value(changed, -1.0, 1.0)
 
         return tf.cond(error == "", heard, lambda: tf.zeros(1)), error
@@ -202,7 +206,7 @@ class Signatures:
         finite = tf.reduce_all(tf.math.is_finite(waveform), axis=1)  # (batch,)
         wrong = [(samples == 0, "no samples"), _too_long(samples, self.rate_hz)]
         error = first_error([*wrong, (~finite, _NOT_FINITE)])
-        heard = tf.where((error == "")[:, tf.newaxis], waveform, 0.0)
+        heard = tf.where((error == "")[:, tf.newaxis], _bounded(waveform), 0.0)
         heard = tf.pad(heard, [[0, 0], [0, tf.cast(samples == 0, tf.int32)]])
         return heard[:, : LONGEST_SECONDS * self.rate_hz], error
 
@@ -238,6 +242,10 @@ class Signatures:
             "sample_rate_hz": rates,
             "length": np.full(batch, samples, np.int32),
         }
+
+
+def _bounded(waveform: Any) -> Any:
+    return tf.clip_by_value(waveform, -_LOUDEST, _LOUDEST)
 
 
 def _cut(waveform: Any, rate_hz: Any, length: Any) -> tuple[Any, Any, Any]:
