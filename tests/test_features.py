@@ -306,6 +306,16 @@ def test_pitch_does_not_depend_on_the_level(gain_db):
     np.testing.assert_allclose(louder, layer(waveform), rtol=0, atol=2e-3)
 
 
+def test_a_click_has_no_pitch():
+    """Its spectrum is all envelope; the rounding that is left is no harmonics."""
+    click = np.zeros((1, 4000), "float32")
+    click[0, 2000] = 0.3
+    periodicity, voiced, octaves = np.moveaxis(features.CentredPitch(**PITCH)(click)[0], -1, 0)
+    assert np.abs(periodicity).max() < 0.01
+    assert voiced.max() < 1e-4
+    assert np.abs(octaves).max() < 1e-4
+
+
 def test_zero_crossing_rates_equal_librosas(signal):
     ours = features.zero_crossing_rate(tf.constant(signal[None]), 2048, 512)[0]
     theirs = librosa.feature.zero_crossing_rate(y=signal)[0]

@@ -42,6 +42,9 @@ _FIRST_VOICED = 0.5
 """How many voiced frames of `REFERENCE_HZ` are assumed before any: the mean of few is little."""
 
 _TINY = 1e-6
+_ROUNDING = 1e-5
+"""What is left of a spectrum that is all envelope, as a click's, is the rounding of its sums: a
+millionth of it or less, and other on other machines."""
 
 
 class PitchFrames(SpectralFrames):
@@ -103,7 +106,8 @@ class PitchFrames(SpectralFrames):
         root = ops.power(self.spectrum(samples)[..., : self._heard], _EXPONENT)
         harmonics = ops.matmul(root, self._flatten)
         left = ops.sum(ops.abs(harmonics), axis=-1, keepdims=True)
-        return ops.matmul(harmonics, self._waves) / (left + _TINY)
+        left += _ROUNDING * ops.sum(root, axis=-1, keepdims=True) + _TINY
+        return ops.matmul(harmonics, self._waves) / left
 
     def pitch(self, samples: Any) -> Any:
         """Of each frame, `(batch, frames, 3)`.
