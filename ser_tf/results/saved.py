@@ -62,8 +62,10 @@ def of_last_epochs(name: str, count: int) -> list[Result]:
 
 def _means(history: Path, count: int) -> dict[str, Any]:
     """Scores of a `Result`, from its history; none if its test clips were not scored there."""
-    names = {"train_accuracy": "accuracy", "train_uar": "uar"}
-    names |= {name: name for name in ("test_accuracy", "test_uar")}
+    names = {
+        **{"train_accuracy": "accuracy", "train_uar": "uar"},
+        **{"test_accuracy": "test_accuracy", "test_uar": "test_uar"},
+    }
     try:
         with history.open(newline="") as file:
             rows = list(csv.DictReader(file))[-count:]
