@@ -93,7 +93,7 @@ def _saved_model(artifact: artifacts.Artifact, flags: argparse.Namespace) -> lis
         flags.version,
         _real_clips(artifact),
     )
-    lines = [f"{version} ({_size(*serving.megabytes(version))})"]
+    lines = [f"{version} ({serving.megabytes(version):.2f} MB)"]
     for name, (inputs, outputs) in serving.describe(version).items():
         lines += [f"  {name}", *_named("in ", inputs), *_named("out", outputs)]
     if flags.serving_config:
@@ -136,12 +136,6 @@ def _real_clips(artifact: artifacts.Artifact) -> list["np.ndarray"]:
 def _named(direction: str, tensors: dict[str, str]) -> list[str]:
     width = max(map(len, tensors))
     return [f"    {direction}  {name:{width}}  {tensor}" for name, tensor in tensors.items()]
-
-
-def _size(model: float, warm_up: float) -> str:
-    """As in `0.55 MB, and 0.42 MB of warm-up requests`."""
-    text = f"{model:.2f} MB"
-    return f"{text}, and {warm_up:.2f} MB of warm-up requests" if warm_up else text
 
 
 TARGETS: dict[str, Target] = {

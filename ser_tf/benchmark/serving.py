@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         artifact.model.export(f"{folder}/keras", verbose=False)
         sizes = {"SavedModel": version, "Keras' own export": Path(folder) / "keras"}
         return [
-            {"part": "size", "way": way, "mb": serving.megabytes(p)[0]} for way, p in sizes.items()
+            {"part": "size", "way": way, "mb": serving.megabytes(p)} for way, p in sizes.items()
         ] + rows
 
 

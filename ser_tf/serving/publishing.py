@@ -92,11 +92,9 @@ def describe(version: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
     }
 
 
-def megabytes(version: Path) -> tuple[float, float]:
-    """The size of the SavedModel in `version`, and of the warm-up requests that lie in it."""
-    sizes = {path: path.stat().st_size / 1e6 for path in version.rglob("*") if path.is_file()}
-    warm_up = sum(size for path, size in sizes.items() if "assets.extra" in path.parts)
-    return sum(sizes.values()) - warm_up, warm_up
+def megabytes(version: Path) -> float:
+    """The size of the SavedModel in `version`."""
+    return sum(path.stat().st_size for path in version.rglob("*") if path.is_file()) / 1e6
 
 
 def _tensors(infos: Any) -> dict[str, str]:

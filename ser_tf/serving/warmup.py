@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 
 from ser_tf.serving.config import LARGEST_BATCH
 from ser_tf.serving.signatures import Signatures
@@ -40,10 +41,16 @@ def write(version: Path, name: str, signatures: Signatures) -> None:
             request.model_spec.name = name
             request.model_spec.signature_name = signature
             for key, value in inputs.items():
-                request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+                request.inputs[key].CopyFrom(_tensor_proto(value))
             predict_log = prediction_log_pb2.PredictLog(request=request)
             log = prediction_log_pb2.PredictionLog(predict_log=predict_log)
             records.write(log.SerializeToString())
+
+
+def _tensor_proto(value: np.ndarray) -> tensor_pb2.TensorProto:
+    """The array as a protocol buffer, which holds what is everywhere the same once."""
+    same = len(set(value.flat)) == 1
+    return tf.make_tensor_proto(value.flat[0] if same else value, value.dtype, value.shape)
 
 
 def _requests(signatures: Signatures) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
