@@ -60,6 +60,7 @@ class Data:
         classes: the emotions to tell apart, in order.
         copies: augmented, of all rows; None without.
         sounds: what is no speech, to learn along with any rows; None without.
+        answers: float32 `(rows, classes)`, what teachers say of each row; None without.
     """
 
     rows: "pd.DataFrame"
@@ -67,6 +68,7 @@ class Data:
     classes: tuple[str, ...]
     copies: Copies | None = None
     sounds: Sounds | None = None
+    answers: np.ndarray | None = None
 
     def of(self, part: str) -> "Data":
         """One part of the split, with its features alone; copies are for training."""
@@ -80,7 +82,8 @@ class Data:
         features, copies = self.features[numbers], self.copies
         rows = rows.assign(row=range(len(rows))).reset_index(drop=True)
         copies = copies and copies.only(numbers)
-        return replace(self, rows=rows, features=features, copies=copies)
+        answers = None if self.answers is None else self.answers[chosen.to_numpy()]
+        return replace(self, rows=rows, features=features, copies=copies, answers=answers)
 
     @property
     def labels(self) -> np.ndarray:
@@ -102,12 +105,20 @@ class Data:
             for number, count in enumerate(counts)
         }
 
-    def lessons(self) -> Lessons:
-        """All rows, and after them the sounds that are no speech: there any class is as likely."""
+    def lessons(self, teacher_share: float = 0.0) -> Lessons:
+        """All rows, and after them the sounds that are no speech: there any class is as likely.
+
+        Args:
+            teacher_share: how much of what to learn of a row is the teachers' answer, if there is
+                one, 0 to 1; the rest is its label.
+        """
+        targets = self.targets
+        if self.answers is not None:
+            targets = (1 - teacher_share) * targets + np.float32(teacher_share) * self.answers
         corpus = self.rows["corpus"]
         shares = 1 / corpus.map(corpus.value_counts()).to_numpy(np.float32)
         waveforms = self.rows["waveform"].tolist()
-        lessons = Lessons(self.features, self.targets, waveforms, self.copies, shares)
+        lessons = Lessons(self.features, targets, waveforms, self.copies, shares)
         return self._with_sounds(lessons, self.sounds) if self.sounds else lessons
 
     def _with_sounds(self, lessons: Lessons, sounds: Sounds) -> Lessons:

@@ -191,6 +191,7 @@ def test_without_features_in_the_cache_another_back_end_asks_for_them(
         (["--mixup", "0.5"], "--mixup: "),
         (["--balance-corpora"], "--balance-corpora: "),
         (["--sounds", "4"], "--sounds: "),
+        (["--teachers", "m"], "--teachers: "),
         (["--lmu", "keras_lmu"], "--lmu keras_lmu: "),
     ],
 )

@@ -72,6 +72,16 @@ class Config:
     mixup: float = _flag(
         0.0, "share of training clips that are mixed with another", type=cli.share, metavar="X"
     )
+    teachers: tuple[str, ...] = _flag(
+        (),
+        "trained models of the same features and corpora whose answers on training clips are "
+        "learnt beside the labels",
+        nargs="+",
+        metavar="DIR",
+    )
+    teacher_share: float = _flag(
+        0.5, "how much of what is learnt is the teachers' answer", type=cli.share, metavar="X"
+    )
     copies: str = _flag(
         "none",
         "published: clean, noisy, pitched, and pitched noisy copy a clip",

@@ -99,7 +99,8 @@ def refuse_changes(
     Raises:
         InputError: naming the first flag that differs.
     """
-    for name in sorted(set(names) - {"data_dir"}):
+    # In their order: what a model is comes before its options.
+    for name in (item.name for item in fields(Config) if item.name in {*names} - {"data_dir"}):
         had, asked = getattr(stored, name), getattr(wanted, name)
         if had != asked:
             told = had, asked

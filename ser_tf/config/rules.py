@@ -82,6 +82,8 @@ def refuse_nonsense(config: "Config") -> None:
     for flags, given in excluding.items():
         if given:
             raise UsageError(f"{flags} exclude each other.")
+    if config.teacher_share != type(config).teacher_share and not config.teachers:
+        raise UsageError("--teacher-share needs --teachers.")
     if config.ema_momentum == 1:
         raise UsageError("--ema-momentum must be below 1, at which nothing would be learnt.")
 

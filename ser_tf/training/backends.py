@@ -33,6 +33,7 @@ def refuse_what_needs_tensorflow(config: Config) -> None:
         "--mixup": bool(config.mixup),
         "--balance-corpora": bool(config.balance_corpora),
         "--sounds": bool(config.sounds),
+        "--teachers": bool(config.teachers),
         "--lmu keras_lmu": config.model_options.get("memory") == "keras_lmu",
     }
     for flag, needed in needs.items():

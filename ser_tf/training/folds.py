@@ -13,7 +13,7 @@ from ser_tf import artifacts, splits
 from ser_tf import data as datasets
 from ser_tf.config import Config
 from ser_tf.data import Data
-from ser_tf.training import backends
+from ser_tf.training import backends, teachers
 from ser_tf.training.run import train
 
 _LOG = logging.getLogger(__name__)
@@ -26,11 +26,13 @@ def check(config: Config, data: Data) -> None:
     """Checks that `config` can be trained on `data`, before anything is written or removed.
 
     Raises:
-        InputError: if the back end cannot follow it, the split or the folds cannot be made, or a
-            hyperparameter breaks its rule.
+        InputError: if the back end cannot follow it, the split or the folds cannot be made, a
+            teacher cannot be asked, or a hyperparameter breaks its rule.
     """
     backends.refuse_what_needs_tensorflow(config)
-    datasets.split(data, config)
+    split = datasets.split(data, config)
+    if config.teachers:
+        teachers.check(config, split)
     config.build_network(len(data.classes))
 
 

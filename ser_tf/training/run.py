@@ -1,6 +1,7 @@
 """A training run from configuration to model folder."""
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import platform
@@ -28,7 +29,7 @@ from ser_tf.config import Config
 from ser_tf.data import Data
 from ser_tf.errors import InputError
 from ser_tf.layers.calibration import Calibration
-from ser_tf.training import backends
+from ser_tf.training import backends, teachers
 from ser_tf.training.epochs import UAR, Accuracy, Journal, State, restore_checkpoint, write_history
 
 _LOG = logging.getLogger(__name__)
@@ -54,11 +55,13 @@ def train(
         The content of `metrics.json`.
 
     Raises:
-        InputError: if the split or the model cannot be made, the checkpoint is of another model or
-            back end, the training diverges, or memory runs out.
+        InputError: if the split or the model cannot be made, the teachers cannot be asked, the
+            checkpoint is of another model or back end, the training diverges, or memory runs out.
     """
-    keras.utils.set_random_seed(config.seed)
     data = datasets.split(data, config)
+    if config.teachers:
+        data = dataclasses.replace(data, answers=teachers.answers(config, data))
+    keras.utils.set_random_seed(config.seed)
     with backends.scope():
         model = build_model(config, front_end, data.of("train"))
         artifacts.save_config(folder, config, data.classes)  # only now is it one that can be built
@@ -99,7 +102,7 @@ def _run_epochs(
 ) -> State:
     """Trains the encoder through the epochs that are left; leaves it as after the best one."""
     training = data.of("train")
-    lessons = training.lessons()
+    lessons = training.lessons(config.teacher_share)
     steps = -(-len(lessons.targets) // config.batch_size)
     # A twin of the same weights: what is saved shall not carry optimizer and metrics along.
     trainer = keras.Model(encoder.inputs, encoder.outputs, name="trainer")

@@ -1,0 +1,126 @@
+"""Teachers: what a model learns from the answers of others."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser_tf import artifacts, fit, inference
+from ser_tf import data as datasets
+from ser_tf.training import teachers
+
+QUICK = ("--model", "cnn1", "--batch-size", "8", "--epochs", "2")
+
+
+@pytest.fixture(scope="module")
+def run_fit(small_dir, cache_dir):
+    common = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+    return lambda output, *flags: fit.main([*common, "--output", str(output), *flags])
+
+
+@pytest.fixture(scope="module")
+def alone(run_fit, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "alone"
+    assert run_fit(folder, *QUICK) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def taught(run_fit, alone) -> Path:
+    folder = alone.with_name("taught")
+    assert run_fit(folder, *QUICK, "--teachers", str(alone), "--teacher-share", "0.8") == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def split(taught, cache_dir):
+    config, _ = artifacts.load_config(taught)
+    data = datasets.load(config, config.build_front_end(), cache_dir)
+    return config, datasets.split(data, config)
+
+
+def weights(folder: Path) -> list[np.ndarray]:
+    return artifacts.load(folder).model.get_weights()
+
+
+def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split, alone, taught):
+    config, data = split
+    both = dataclasses.replace(config, teachers=(str(alone), str(taught)))
+    found = teachers.answers(both, data)
+    training = data.rows["part"] == "train"
+    said = [
+        inference.predictions(artifacts.load(folder).model, data.of("train")).filter(regex="^p_")
+        for folder in (alone, taught)
+    ]
+    np.testing.assert_allclose(found[training], np.mean(said, axis=0), atol=1e-6)
+    assert not found[~training].any()
+
+
+def test_what_is_learnt_is_the_label_and_the_answer_by_their_shares(split):
+    _, data = split
+    answers = np.random.default_rng(0).dirichlet(np.ones(8), len(data.rows)).astype(np.float32)
+    training = dataclasses.replace(data, answers=answers).of("train")
+    chosen = (data.rows["part"] == "train").to_numpy()
+    labels = np.eye(8, dtype=np.float32)[training.labels]
+    np.testing.assert_array_equal(training.lessons(0.0).targets, labels)
+    np.testing.assert_array_equal(training.lessons(1.0).targets, answers[chosen])
+    expected = 0.25 * labels + 0.75 * answers[chosen]
+    np.testing.assert_allclose(training.lessons(0.75).targets, expected, rtol=1e-6)
+    assert training.lessons(0.75).targets.dtype == np.float32
+
+
+def test_teachers_change_what_is_learnt_and_with_a_share_of_nothing_no_weight(
+    run_fit, alone, taught, tmp_path
+):
+    flags = ("--teachers", str(alone), "--teacher-share", "0")
+    assert run_fit(tmp_path / "m", *QUICK, *flags) == 0
+    assert all(map(np.array_equal, weights(tmp_path / "m"), weights(alone)))
+    assert not all(map(np.array_equal, weights(taught), weights(alone)))
+
+
+def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(run_fit, tmp_path):
+    folds = (*QUICK[:-1], "1", "--folds", "2")
+    assert run_fit(tmp_path / "old", *folds) == 0
+    assert run_fit(tmp_path / "new", *folds, "--teachers", str(tmp_path / "old")) == 0
+    assert (tmp_path / "new" / "fold-2" / artifacts.METRICS).is_file()
+
+
+def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, alone, tmp_path, capsys):
+    judge = artifacts.load_metrics(alone)["train"]["per_speaker"]
+    speaker = next(iter(judge))
+    flags = ("--teachers", str(alone), "--test-speakers", speaker)
+    assert run_fit(tmp_path / "m", *QUICK, *flags) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith(f"error: --teachers {alone}: was trained on 8 clips that this run ")
+    assert speaker in told
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--features", "logmel"), "error: --features: the run in "),
+        (("--teachers", "nowhere"), "error: nowhere: no such model folder"),
+    ],
+)
+def test_who_cannot_teach_is_named(flags, told, run_fit, alone, tmp_path, capsys):
+    folds = ("--folds", "2")
+    for more in ((), folds):
+        assert run_fit(tmp_path / "m", *QUICK, "--teachers", str(alone), *flags, *more) == 1
+        assert told in capsys.readouterr().err.splitlines()[-1]
+        assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--teachers", "m", "--teacher-share", "1.5"), "--teacher-share"),
+        (("--teacher-share", "0.7"), "--teacher-share needs --teachers."),
+    ],
+)
+def test_flags_that_cannot_be_followed_are_named(flags, told, run_fit, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run_fit(tmp_path / "m", *QUICK, *flags)
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
