@@ -43,7 +43,7 @@ def uninterrupted(small_dir, cache_dir, tmp_path_factory) -> Path:
     return folder
 
 
-_HEAVY = ("cnn2", "cnn_lstm")
+_HEAVY = ("cnn2", "cnn_lstm", "lstm")
 
 
 @pytest.mark.parametrize(
