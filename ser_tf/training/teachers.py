@@ -53,7 +53,8 @@ def check(config: Config, data: Data) -> None:
         teacher, _ = artifacts.load_config(folder)
         advice = "a teacher has them in common with its pupil."
         configurations.refuse_changes(teacher, config, _IN_COMMON, folder, advice)
-        heard = datasets.split(data, teacher).of("train").rows["digest"]
+        rows = datasets.split(data, teacher).rows
+        heard = rows["digest"][rows["part"] == "train"]
         known = judging[judging["digest"].isin(heard)]
         if len(known):
             raise InputError(
