@@ -72,6 +72,18 @@ class Clipping(Augmentation):
 
 
 @dataclass(frozen=True)
+class Recording(Augmentation):
+    """For `share` of the clips another level, drawn from `gain_db`, in whole numbers of 16 bits.
+
+    What is too soft is rounded away, what is too loud cut off.
+    """
+
+    gain_db: tuple[float, float] = (-36.0, 20.0)
+    share: float = 0.5
+    bits: int = 16
+
+
+@dataclass(frozen=True)
 class Shift(Augmentation):
     """For `share` of the clips a move in time drawn from `shift_seconds`, later above 0."""
 
@@ -115,6 +127,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     ),
     "gain": Gain(),
     "clipping": Clipping(),
+    "recording": Recording(),
     "shift": Shift(),
     "late": Shift((0.0, 3.0), share=0.3),
     "pitch": Pitch(),

@@ -179,6 +179,9 @@ def test_a_saved_model_keeps_its_augmentations(tmp_path) -> None:
         ("shift", {"shift_seconds": (1, -1)}, "shift_seconds is two finite numbers"),
         ("clipping", {"over_db": (-1, 3)}, "over_db is not negative"),
         ("clipping", {"share": -0.1}, "share is from 0 to 1. Received: -0.1"),
+        ("recording", {"bits": 1}, "bits is 2 or more. Received: 1"),
+        ("recording", {"share": 2}, "share is from 0 to 1. Received: 2"),
+        ("recording", {"gain_db": (1, 0)}, "gain_db is two finite numbers"),
         ("late", {"share": 1.5}, "share is from 0 to 1. Received: 1.5"),
         ("pitch", {"semitones": (float("nan"), 1)}, "semitones is two finite numbers"),
         ("stretch", {"rate": (0, 1)}, "rate is above 0"),
@@ -469,6 +472,28 @@ def test_a_share_of_the_clips_is_clipped() -> None:
     peaks_db = 20 * np.log10(outputs.max(axis=1))
     assert -20.001 < peaks_db.min() < -19
     np.testing.assert_array_equal(outputs, -outputs[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("gain_db", "condition"), [(-30, "gain of -30 dB"), (20, "gain of +20 dB, clipped")]
+)
+def test_recordings_are_made_as_the_conditions_are(gain_db: float, condition: str) -> None:
+    heard = run("recording", voice()[np.newaxis], gain_db=(gain_db, gain_db))[0]
+    expected = CONDITIONS[condition](voice(), RATE_HZ, np.random.default_rng(0))
+    np.testing.assert_array_equal(heard * 2**15, np.round(heard * 2**15))
+    # A sample half-way between two steps may be rounded to either.
+    assert np.abs(heard - expected).max() <= 2**-15
+    assert np.mean(heard != expected) < 0.001
+
+
+def test_a_share_of_the_clips_is_recorded_with_few_bits() -> None:
+    inputs = np.tile(np.linspace(-1, 1, 501, dtype=np.float32), (1000, 1))
+    options = {"gain_db": (0.0, 0.0), "share": AUGMENTATIONS["recording"].share, "bits": 4}
+    outputs = run("recording", inputs, **options)
+    recorded = (outputs != inputs).any(axis=1)
+    # Of 1,000 drawn at 0.5, a standard error of 0.016.
+    assert recorded.mean() == pytest.approx(0.5, abs=0.05)
+    np.testing.assert_array_equal(np.unique(outputs[recorded]), np.arange(-8, 8) / 8)
 
 
 _BANDS_HZ = [(20, 130), (600, 2400), (6000, 8000)]

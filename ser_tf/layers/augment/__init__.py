@@ -5,7 +5,7 @@ from ser_tf.layers.augment.masking import SpecAugment
 from ser_tf.layers.augment.mixup import mixup
 from ser_tf.layers.augment.published import published_copies
 from ser_tf.layers.augment.vocoder import phase_vocoder, pitch_shift, time_stretch
-from ser_tf.layers.augment.waveforms import Clipping, Gain, Noise, Pitch, Shift, Stretch
+from ser_tf.layers.augment.waveforms import Clipping, Gain, Noise, Pitch, Recording, Shift, Stretch
 
 __all__ = [
     "Channel",
@@ -13,6 +13,7 @@ __all__ = [
     "Gain",
     "Noise",
     "Pitch",
+    "Recording",
     "Shift",
     "SpecAugment",
     "Stretch",

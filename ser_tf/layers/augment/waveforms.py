@@ -1,4 +1,4 @@
-"""Augmentations of waveforms: noise, gain, clipping, shift, pitch and pace."""
+"""Augmentations of waveforms: noise, gain, clipping, recording, shift, pitch and pace."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -105,6 +105,50 @@ class Clipping(Augmentation):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return super().get_config() | {"over_db": self.over_db, "share": self.share}
+
+
+@keras.saving.register_keras_serializable(package="ser_tf")
+class Recording(Augmentation):
+    """A share of the waveforms as files of whole numbers hold them, recorded at another level.
+
+    Too soft, they are rounded coarsely, pauses to digital silence; too loud, what does not fit is
+    cut off.
+
+    Input shape: `(batch, samples)`, of which 1 is full scale.
+
+    Args:
+        gain_db: the range, in dB, of the level relative to the waveform's own.
+        share: how many of the waveforms are recorded so, 0 to 1; the others stay as they are.
+        bits: of a sample, 2 or more.
+        seed: see `Augmentation`.
+    """
+
+    def __init__(
+        self, gain_db: Sequence[float], share: float, bits: int = 16, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.gain_db = ordered("gain_db", gain_db)
+        self.share = proportion("share", share)
+        self.bits = bits
+        if bits < 2:
+            raise ValueError(f"bits is 2 or more. Received: {bits}.")
+
+    def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """`inputs`, recorded."""
+        level_seed, share_seed = tf.unstack(tf.random.split(seed))
+        full = 2.0 ** (self.bits - 1)
+        gain = 10.0 ** (draw(level_seed, inputs, self.gain_db)[:, tf.newaxis] / 20)
+        stored = tf.clip_by_value(tf.round(inputs * gain * full), -full, full - 1) / full
+        chosen = draw(share_seed, inputs, (0.0, 1.0))[:, tf.newaxis] < self.share
+        return tf.where(chosen, stored, inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {
+            "gain_db": self.gain_db,
+            "share": self.share,
+            "bits": self.bits,
+        }
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
