@@ -55,15 +55,14 @@ def test_the_published_version_answers_as_the_model(recogniser):
     np.testing.assert_allclose(probabilities[0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("gain_db", "tolerance"), [(6, 1e-3), (-30, 0.06)])
-def test_gain_changes_hardly_a_probability(recogniser, gain_db, tolerance):
-    """But for the levels' floor of -100 dB, to which a pause may fall."""
+@pytest.mark.parametrize("gain_db", [6, -30])
+def test_gain_changes_hardly_a_probability(recogniser, gain_db):
     waveform = 0.3 * synthesise(3, "happy", 1, 1)
     answers = [
         [*recogniser.answer(gain * waveform).probabilities.values()]
         for gain in (np.float32(1), np.float32(10 ** (gain_db / 20)))
     ]
-    np.testing.assert_allclose(*answers, atol=tolerance)
+    np.testing.assert_allclose(*answers, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", nonspeech.KINDS)

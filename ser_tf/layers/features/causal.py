@@ -25,6 +25,9 @@ ABSENT = -1e4
 """The logarithm of the weight of a frame that was never heard: the weight itself is 0.0. Rows of
 such frames fill up clips of a batch at the end."""
 
+_SILENCE_POWER = 1e-16
+"""-160 dB: less than what rounding to 24 bits leaves in a band."""
+
 _TINY = 1e-30
 _GATE_DB = 4.0
 """How gradually frames fall silent: their weight is 0.5 at the gate and 0.9 so much * 2.2 above."""
@@ -32,10 +35,11 @@ _GATE_DB = 4.0
 
 @keras.saving.register_keras_serializable("ser_tf")
 class CausalLogMel(CausalFrames, MelFrames):
-    """Levels of mel bands in dB of causal frames, -100 dB and above; a channel a band.
+    """Levels of mel bands in dB of causal frames, -160 dB and above; a channel a band.
 
-    Equal to librosa's `power_to_db(melspectrogram(..., center=False), top_db=None)` of the waveform
-    after `window_samples - hop_samples` zeros.
+    Equal to librosa's `power_to_db(melspectrogram(..., center=False), amin=1e-16, top_db=None)` of
+    the waveform after `window_samples - hop_samples` zeros. librosa's own least power, 1e-10, is
+    above what soft recordings hold of pauses.
     """
 
     arguments = (*MelFrames.arguments, "least_frames")
@@ -47,7 +51,7 @@ class CausalLogMel(CausalFrames, MelFrames):
 
     def measure(self, samples: Any) -> Any:
         """The levels, `(batch, frames, n_mels)`."""
-        return decibels(self.power(samples))
+        return decibels(self.power(samples), _SILENCE_POWER)
 
 
 @keras.saving.register_keras_serializable("ser_tf")

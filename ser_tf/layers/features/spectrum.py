@@ -188,9 +188,9 @@ class MelFrames(SpectralFrames):
         return ops.concatenate(bands, axis=-1)
 
 
-def decibels(power: Any) -> Any:
-    """`power` in dB relative to 1, no less than -100."""
-    return ops.log(ops.maximum(power, _SILENCE_POWER)) / DECIBEL
+def decibels(power: Any, least: float = _SILENCE_POWER) -> Any:
+    """`power` in dB relative to 1; what is less than `least` counts as that, -100 dB."""
+    return ops.log(ops.maximum(power, least)) / DECIBEL
 
 
 def cosine_vectors(n_mels: int, n_mfcc: int) -> np.ndarray:
