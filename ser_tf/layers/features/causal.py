@@ -25,7 +25,7 @@ ABSENT = -1e4
 """The logarithm of the weight of a frame that was never heard: the weight itself is 0.0. Rows of
 such frames fill up clips of a batch at the end."""
 
-_SILENCE_POWER = 1e-16
+_LEAST_POWER = 1e-16
 """-160 dB: less than what rounding to 24 bits leaves in a band."""
 
 _TINY = 1e-30
@@ -51,7 +51,7 @@ class CausalLogMel(CausalFrames, MelFrames):
 
     def measure(self, samples: Any) -> Any:
         """The levels, `(batch, frames, n_mels)`."""
-        return decibels(self.power(samples), _SILENCE_POWER)
+        return decibels(self.power(samples), _LEAST_POWER)
 
 
 @keras.saving.register_keras_serializable("ser_tf")
