@@ -5,20 +5,22 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from ser_tf import answers, audio, cli, progress
+from ser_tf import audio, console
+from ser_tf.commandline import command
 from ser_tf.errors import InputError
-from ser_tf.remote import Client
+from ser_tf.inference import answers
+from ser_tf.serving.client import Client
 
 _LOG = logging.getLogger(__name__)
 
 
-@cli.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the server's answer for every recording; 1 if one has none."""
     arguments = _parser().parse_args(argv)
     paths = audio.find(arguments.paths)
     if arguments.server.startswith("grpc:"):
-        cli.import_tensorflow()  # the official stubs do, and would say so
+        command.import_tensorflow()  # the official stubs do, and would say so
     failed = False
     with Client(
         arguments.server,
@@ -29,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ) as client:
         client.check()
         found = client.answers(paths, arguments.concurrency)
-        for path, answer in progress.bar(found, "asking", len(paths)):
+        for path, answer in console.bar(found, "asking", len(paths)):
             if isinstance(answer, InputError):
                 _LOG.error("error: %s", answer)
                 failed = True
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser("client", "Ask a server about the emotion in recordings of any format.")
+    parser = command.parser("client", "Ask a server about the emotion in recordings of any format.")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="recording or folder of them")
     parser.add_argument(
         "--server",
@@ -70,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     for flag, (type_, low, default, text) in numbers.items():
         parser.add_argument(
             flag,
-            type=cli.at_least(type_, low),
+            type=command.at_least(type_, low),
             default=default,
             metavar="N",
             help=f"{text} (default: %(default)s)",

@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ser_tf import artifacts, cli, config, results
+from ser_tf import config
+from ser_tf.commandline import command
 from ser_tf.config import Config
+from ser_tf.corpora.splits import KINDS
 from ser_tf.errors import InputError
+from ser_tf.evaluation import comparison
+from ser_tf.evaluation.comparison import Result
+from ser_tf.inference import model_folder
 from ser_tf.models import MODELS
-from ser_tf.results import Result
-from ser_tf.splits import KINDS
 
 _LOG = logging.getLogger(__name__)
 _OWN = {"model", "model_options", "split", "seed", "folds", "protocol"}
@@ -27,7 +30,7 @@ class Job(NamedTuple):
     folder: Path
 
 
-@cli.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the jobs that are not done yet, then writes the table and the pictures."""
     parser = _parser()
@@ -42,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except config.UsageError as error:
         parser.error(str(error))
     if given["prepare"]:
-        from ser_tf import data
+        command.import_tensorflow()
+        from ser_tf.data import dataset
 
-        sys.stdout.write(data.prepare(jobs[0].config, given["cache_dir"]))
+        sys.stdout.write(dataset.prepare(jobs[0].config, given["cache_dir"]))
         return 0
     _check_folders(jobs)
     output = jobs[0].folder.parent
@@ -56,12 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
     if failed < len(jobs):
         table = _finish(output, name)
-        sys.stdout.write(f"\n{results.markdown(table)}\nSaved in {results.FOLDER / name}.csv\n")
+        sys.stdout.write(
+            f"\n{comparison.markdown(table)}\nSaved in {comparison.FOLDER / name}.csv\n"
+        )
     return int(failed > 0)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser(
+    parser = command.parser(
         "compare",
         "Train models on several splits, one after another, and set the results side by side. "
         "What is done is kept: the same command goes on where it was stopped.",
@@ -70,36 +76,36 @@ def _parser() -> argparse.ArgumentParser:
         "--models",
         nargs="+",
         choices=tuple(MODELS),
-        default=list(results.PUBLISHED),
-        help=f"encoders (default: {' '.join(results.PUBLISHED)})",
+        default=list(comparison.PUBLISHED),
+        help=f"encoders (default: {' '.join(comparison.PUBLISHED)})",
     )
     parser.add_argument(
         "--splits",
         nargs="+",
         choices=KINDS,
         help="what test and training must not share "
-        f"(default: {' '.join(results.SPLITS)}; with --protocol or --folds: speakers)",
+        f"(default: {' '.join(comparison.SPLITS)}; with --protocol or --folds: speakers)",
     )
     parser.add_argument(
         "--seeds",
         nargs="+",
-        type=cli.seed,
+        type=command.seed,
         default=[0],
         metavar="N",
         help="seeds of weights, order and augmentation (default: 0)",
     )
     parser.add_argument(
-        "--table", metavar="NAME", help=f"print the table of {results.FOLDER}/NAME.csv, no more"
+        "--table", metavar="NAME", help=f"print the table of {comparison.FOLDER}/NAME.csv, no more"
     )
     parser.add_argument(
         "--last-epochs",
-        type=cli.at_least(int, 1),
+        type=command.at_least(int, 1),
         metavar="N",
         help="with --table: mean scores of each run's last N epochs, where all were scored",
     )
-    cli.add_corpora(parser, "the four that kagglehub can download")
+    command.add_corpora(parser, "the four that kagglehub can download")
     config.add_flags(parser, without=("model", "split", "seed", "test"))
-    cli.add_prepare(parser)
+    command.add_prepare(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -111,8 +117,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _table(name: str, last_epochs: int | None) -> str:
-    runs = results.of_last_epochs(name, last_epochs) if last_epochs else results.load(name)
-    return results.markdown(runs, last_epochs)
+    runs = comparison.of_last_epochs(name, last_epochs) if last_epochs else comparison.load(name)
+    return comparison.markdown(runs, last_epochs)
 
 
 def _jobs(given: Mapping[str, Any]) -> list[Job]:
@@ -122,7 +128,7 @@ def _jobs(given: Mapping[str, Any]) -> list[Job]:
         UsageError: if flags exclude each other.
     """
     folds = given.get("protocol") or given.get("folds")
-    splits = given["splits"] or (["speakers"] if folds else results.SPLITS)
+    splits = given["splits"] or (["speakers"] if folds else comparison.SPLITS)
     configs = [
         config.from_flags({**given, "model": model, "split": split, "seed": seed})
         for seed in given["seeds"]
@@ -136,7 +142,7 @@ def _jobs(given: Mapping[str, Any]) -> list[Job]:
 
 
 def _folder_name(wanted: Config) -> str:
-    return results.folder_name(wanted.model, results.split_name(wanted), wanted.seed)
+    return comparison.folder_name(wanted.model, comparison.split_name(wanted), wanted.seed)
 
 
 def _check_folders(jobs: Sequence[Job]) -> None:
@@ -146,9 +152,9 @@ def _check_folders(jobs: Sequence[Job]) -> None:
         InputError: naming the first flag that differs.
     """
     wanted_in = {folder: wanted for wanted, folder in jobs}
-    for path in sorted(jobs[0].folder.parent.glob(f"*/{artifacts.CONFIG}")):
+    for path in sorted(jobs[0].folder.parent.glob(f"*/{model_folder.CONFIG}")):
         folder = path.parent
-        stored, _ = artifacts.load_config(folder)
+        stored, _ = model_folder.load_config(folder)
         wanted = wanted_in.get(folder, jobs[0].config)
         names = vars(wanted).keys() - (() if folder in wanted_in else _OWN)
         config.refuse_changes(stored, wanted, names, folder, "another --output starts anew.")
@@ -163,7 +169,7 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
     data = None
     failed = 0
     for number, (wanted, folder) in enumerate(jobs, start=1):
-        if not artifacts.load_metrics(folder):
+        if not model_folder.load_metrics(folder):
             data = data or _load(wanted, cache_dir)
             _LOG.info("Training %d of %d in %s", number, len(jobs), folder)
             try:
@@ -172,17 +178,17 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
                 _LOG.error("error: %s: %s", folder, error)
                 failed += 1
                 continue
-        result = results.keep(name, folder)
+        result = comparison.keep(name, folder)
         sys.stdout.write(f"{number} of {len(jobs)}: {_line(result)}\n")
         sys.stdout.flush()
     return failed
 
 
 def _load(wanted: Config, cache_dir: Path) -> Any:
-    cli.import_keras()
-    from ser_tf import data
+    command.import_keras()
+    from ser_tf.data import dataset
 
-    return data.load(wanted, wanted.build_front_end(), cache_dir)
+    return dataset.load(wanted, wanted.build_front_end(), cache_dir)
 
 
 def _train(wanted: Config, folder: Path, data: Any) -> None:
@@ -205,9 +211,9 @@ def _line(result: Result) -> str:
 
 def _finish(output: Path, name: str) -> list[Result]:
     """Gathers every finished job in `output`, also those of earlier commands, and draws them."""
-    here = [results.keep(name, path.parent) for path in output.glob(f"*/{artifacts.METRICS}")]
-    table = results.load(name)
-    stem = results.FOLDER / name
+    here = [comparison.keep(name, path.parent) for path in output.glob(f"*/{model_folder.METRICS}")]
+    table = comparison.load(name)
+    stem = comparison.FOLDER / name
     if strangers := [result for result in table if result not in here]:
         _LOG.warning(
             "%s.csv also holds runs that are not in %s, perhaps of other flags: %s",
@@ -227,7 +233,7 @@ def _draw_scores(table: Sequence[Result], stem: Path) -> None:
     """`NAME.png`: the scores of all runs."""
     import pandas as pd
 
-    from ser_tf import plots
+    from ser_tf.evaluation import plots
 
     rows = pd.DataFrame([dataclasses.asdict(result) for result in table])
     plots.save(plots.comparison(rows), stem.with_name(f"{stem.name}.png"))
@@ -240,15 +246,15 @@ def _draw_model(runs: Sequence[Result], name: str) -> None:
     """
     import pandas as pd
 
-    from ser_tf import plots
+    from ser_tf.evaluation import plots
 
-    folders = {result: results.kept(name, result) for result in runs}
-    scores = {result: artifacts.load_metrics(folder) for result, folder in folders.items()}
+    folders = {result: comparison.kept(name, result) for result in runs}
+    scores = {result: model_folder.load_metrics(folder) for result, folder in folders.items()}
     matrices = {run.title: found["test"]["confusion"] for run, found in scores.items() if found}
     histories = {
-        result.split: pd.read_csv(folder / artifacts.HISTORY)
+        result.split: pd.read_csv(folder / model_folder.HISTORY)
         for result, folder in folders.items()
-        if (folder / artifacts.HISTORY).is_file()
+        if (folder / model_folder.HISTORY).is_file()
     }
     model = runs[0].model
     pictures = {}
@@ -259,7 +265,7 @@ def _draw_model(runs: Sequence[Result], name: str) -> None:
         title = f"{model}, split by {', '.join(histories)}"
         pictures["curves"] = plots.curves_of_splits(histories, title)
     for kind, picture in pictures.items():
-        plots.save(picture, results.FOLDER / f"{name}-{kind}-{model}.png")
+        plots.save(picture, comparison.FOLDER / f"{name}-{kind}-{model}.png")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_tf import audio, cli, progress, terminal
+from ser_tf import audio, console
+from ser_tf.commandline import command
 from ser_tf.corpora import CORPORA, REAL_CORPORA, Corpus, Scan, locate, scan
 from ser_tf.emotions import in_order
 from ser_tf.errors import InputError
@@ -84,7 +85,7 @@ class Health:
     defects: Mapping[str, str]
 
 
-@cli.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Checks the named corpora; returns 1 if there is an error among the findings."""
     arguments = _parser().parse_args(argv)
@@ -105,8 +106,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser("doctor", "Check corpora: counts of clips, and each defect with its file.")
-    cli.add_corpora(parser, "the four that kagglehub can download")
+    parser = command.parser(
+        "doctor", "Check corpora: counts of clips, and each defect with its file."
+    )
+    command.add_corpora(parser, "the four that kagglehub can download")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE.png", help="also draw the counts of the clips found"
@@ -122,7 +125,7 @@ def examine(corpus: Corpus, found: Scan) -> list[Finding]:
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         healths = pool.map(functools.partial(check, rate_hz=corpus.rate_hz), found.clips)
-        read = progress.bar(healths, corpus.name, len(found.clips))
+        read = console.bar(healths, corpus.name, len(found.clips))
         health = dict(zip(found.clips, read, strict=True))
     findings = [*_defects(corpus, found, health), *_identical(corpus, found, health)]
     findings += _against_names(corpus, found)
@@ -229,7 +232,7 @@ def _draw(scans: Mapping[str, Scan], path: Path) -> None:
     """The clips of all corpora that hold some as a picture."""
     import pandas as pd
 
-    from ser_tf import plots
+    from ser_tf.evaluation import plots
 
     rows = [
         (name, labels.speaker, labels.emotion, labels.sex)
@@ -289,12 +292,12 @@ def _table(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
 
 
 def _row(head: str, cells: Iterable[str | int]) -> str:
-    return terminal.row(f"{head:12}", cells)
+    return console.row(f"{head:12}", cells)
 
 
 def _marked(severity: str) -> str:
     colour = {"error": "red", "warning": "yellow"}.get(severity)
-    return terminal.coloured(f"{severity:8}", colour) if colour else f"{severity:8}"
+    return console.coloured(f"{severity:8}", colour) if colour else f"{severity:8}"
 
 
 def _line(finding: Finding, scans: Mapping[str, Scan]) -> str:

@@ -8,22 +8,25 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ser_tf import artifacts, cli
+from ser_tf.commandline import command
 from ser_tf.corpora import CORPORA
 from ser_tf.errors import InputError
+from ser_tf.inference import model_folder
 
 if TYPE_CHECKING:
-    from ser_tf.data import Data
+    from ser_tf.data.dataset import Data
 
 _LOG = logging.getLogger(__name__)
 
 
-@cli.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Scores as the flags say."""
-    parser = cli.parser("evaluate", "Score a trained model on its test clips or on whole corpora.")
-    cli.add_model_dir(parser)
-    cli.add_corpora(parser, "the model's own test clips")
+    parser = command.parser(
+        "evaluate", "Score a trained model on its test clips or on whole corpora."
+    )
+    command.add_model_dir(parser)
+    command.add_corpora(parser, "the model's own test clips")
     parser.add_argument(
         "--robustness",
         action="store_true",
@@ -31,17 +34,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print all scores as JSON")
     arguments = parser.parse_args(argv)
-    artifacts.load_config(arguments.model_dir)  # a wrong folder is named at once
+    model_folder.load_config(arguments.model_dir)  # a wrong folder is named at once
 
-    cli.import_tensorflow()
-    from ser_tf import inference, metrics, report, robustness
+    command.import_tensorflow()
+    from ser_tf.evaluation import metrics, report, robustness
+    from ser_tf.inference import recogniser
 
-    artifact = artifacts.load(arguments.model_dir)
+    artifact = model_folder.load(arguments.model_dir)
     data = _clips(artifact, arguments)
     if arguments.robustness:
         scores, shown = robustness.measure(artifact, data), report.of_robustness
     else:
-        answers = inference.predictions(artifact.model, data)
+        answers = recogniser.predictions(artifact.model, data)
         temperature = artifact.calibration.temperature
         scores = metrics.score(answers, artifact.classes, temperature)
         shown = report.of_scores
@@ -49,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _clips(artifact: artifacts.Artifact, arguments: argparse.Namespace) -> "Data":
+def _clips(artifact: model_folder.Artifact, arguments: argparse.Namespace) -> "Data":
     """The clips to score: all of the named corpora, else those the model was tested on."""
-    from ser_tf import data as datasets
+    from ser_tf.data import dataset
 
     front_end = artifact.model.get_layer("front_end")
     # What is learnt from and not scored is not made.
@@ -59,15 +63,15 @@ def _clips(artifact: artifacts.Artifact, arguments: argparse.Namespace) -> "Data
     if arguments.data_dir:
         config = dataclasses.replace(config, data_dir=str(arguments.data_dir))
     if not arguments.corpora:
-        data = datasets.load(config, front_end, arguments.cache_dir)
-        return datasets.split(data, config).of("test" if config.test else "validation")
+        data = dataset.load(config, front_end, arguments.cache_dir)
+        return dataset.split(data, config).of("test" if config.test else "validation")
     config = dataclasses.replace(
         config,
         corpora=tuple(arguments.corpora),
         data_dir=arguments.data_dir and str(arguments.data_dir),
         copies="none",
     )
-    data = datasets.load(config, front_end, arguments.cache_dir)
+    data = dataset.load(config, front_end, arguments.cache_dir)
     if both := [name for name in config.corpora if name in artifact.config.corpora]:
         _LOG.warning(
             "The model was trained on clips of %s: these scores say little about speakers that it "

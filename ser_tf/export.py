@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ser_tf import artifacts, audio, cli
+from ser_tf import audio
+from ser_tf.commandline import command
+from ser_tf.inference import model_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,31 +28,31 @@ class Target(NamedTuple):
         flags: those that mean something to no other target.
     """
 
-    write: Callable[[artifacts.Artifact, argparse.Namespace], list[str]]
+    write: Callable[[model_folder.Artifact, argparse.Namespace], list[str]]
     flags: tuple[str, ...] = ()
 
 
-@cli.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the target's files into the model folder and says what they are."""
     parser = _parser()
     flags = parser.parse_args(argv)
     _refuse_flags_of_other_targets(parser, flags)
-    artifacts.load_config(flags.model_dir)  # a wrong folder is named at once
+    model_folder.load_config(flags.model_dir)  # a wrong folder is named at once
 
-    cli.import_tensorflow()
-    lines = TARGETS[flags.target].write(artifacts.load(flags.model_dir), flags)
+    command.import_tensorflow()
+    lines = TARGETS[flags.target].write(model_folder.load(flags.model_dir), flags)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser(
+    parser = command.parser(
         "export",
         "Publish a trained model as MODEL_DIR/VERSION, for TF Serving, or as MODEL_DIR/litert, "
         "for phones.",
     )
-    cli.add_model_dir(parser)
+    command.add_model_dir(parser)
     parser.add_argument(
         "--target",
         choices=tuple(TARGETS),
@@ -78,14 +80,14 @@ def _refuse_flags_of_other_targets(
                 parser.error(f"{flag} is for --target {name}; received --target {flags.target}")
 
 
-def _saved_model(artifact: artifacts.Artifact, flags: argparse.Namespace) -> list[str]:
+def _saved_model(artifact: model_folder.Artifact, flags: argparse.Namespace) -> list[str]:
     """Writes MODEL_DIR/VERSION; its signatures."""
     import tensorflow as tf
 
-    from ser_tf import serving
+    from ser_tf.serving import config, publishing
 
     _LOG.info("Publishing a version and comparing it with the Keras model")
-    version = serving.publish(
+    version = publishing.publish(
         artifact.model,
         artifact.classes,
         artifact.rate_hz,
@@ -93,21 +95,23 @@ def _saved_model(artifact: artifacts.Artifact, flags: argparse.Namespace) -> lis
         flags.version,
         _real_clips(artifact),
     )
-    lines = [f"{version} ({serving.megabytes(version):.2f} MB)"]
-    for name, (inputs, outputs) in serving.describe(version).items():
+    lines = [f"{version} ({publishing.megabytes(version):.2f} MB)"]
+    for name, (inputs, outputs) in publishing.describe(version).items():
         lines += [f"  {name}", *_named("in ", inputs), *_named("out", outputs)]
     if flags.serving_config:
-        lines.append(str(serving.config.write(artifact.folder, tf.__version__)))
+        lines.append(str(config.write(artifact.folder, tf.__version__)))
     return lines
 
 
-def _litert(artifact: artifacts.Artifact, flags: argparse.Namespace) -> list[str]:
+def _litert(artifact: model_folder.Artifact, flags: argparse.Namespace) -> list[str]:
     """Writes MODEL_DIR/litert; the size of each file and its difference from the Keras model."""
     from ser_tf.serving import litert
 
     clips = _real_clips(artifact)
     _LOG.info("Converting and comparing with the Keras model")
-    with cli.silence():  # the converter speaks of its passes, and at length of what it cannot do
+    with (
+        command.silence()
+    ):  # the converter speaks of its passes, and at length of what it cannot do
         written = litert.convert(
             artifact.model,
             artifact.classes,
@@ -123,9 +127,9 @@ def _litert(artifact: artifacts.Artifact, flags: argparse.Namespace) -> list[str
     return [str(artifact.folder / litert.FOLDER), *rows, f"  {litert.DESCRIPTION}"]
 
 
-def _real_clips(artifact: artifacts.Artifact) -> list["np.ndarray"]:
+def _real_clips(artifact: model_folder.Artifact) -> list["np.ndarray"]:
     """Some clips that the model was tested on, if they are at hand: they need not be."""
-    recordings = artifacts.test_recordings(artifact.folder)
+    recordings = model_folder.test_recordings(artifact.folder)
     clips = []
     for path in recordings[:: -(-len(recordings) // REAL_CLIPS) or 1]:
         with contextlib.suppress(audio.AudioError):

@@ -9,17 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ser_tf import artifacts, cli, config
+from ser_tf import config
+from ser_tf.commandline import command
 from ser_tf.config import Config
 from ser_tf.errors import InputError
+from ser_tf.inference import model_folder
 
 _LOG = logging.getLogger(__name__)
 
 
-@cli.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains as the flags say."""
-    from ser_tf import report
+    from ser_tf.evaluation import report
 
     parser = _parser()
     given = vars(parser.parse_args(argv))
@@ -28,9 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except config.UsageError as error:
         parser.error(str(error))
     if given["prepare"]:
-        from ser_tf import data
+        command.import_tensorflow()
+        from ser_tf.data import dataset
 
-        sys.stdout.write(data.prepare(wanted, given["cache_dir"]))
+        sys.stdout.write(dataset.prepare(wanted, given["cache_dir"]))
         return 0
     metrics = _finished(folder, given) or _run(wanted, folder, given)
     sys.stdout.write(report.of_run(metrics, folder))
@@ -38,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser("fit", "Train a speech emotion model and score it on unseen speakers.")
-    cli.add_corpora(parser, "the four that kagglehub can download")
+    parser = command.parser("fit", "Train a speech emotion model and score it on unseen speakers.")
+    command.add_corpora(parser, "the four that kagglehub can download")
     config.add_flags(parser)
-    cli.add_prepare(parser)
+    command.add_prepare(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -62,9 +65,9 @@ def _configuration(given: Mapping[str, Any]) -> tuple[Config, Path]:
     """The configuration and the model folder; a resumed run keeps the configuration it had."""
     wanted = config.from_flags(given)
     folder = given["output"] or Path("saved_models") / wanted.name
-    if not given["resume"] or not (folder / artifacts.CONFIG).is_file():
+    if not given["resume"] or not (folder / model_folder.CONFIG).is_file():
         return wanted, folder
-    stored, _ = artifacts.load_config(folder)
+    stored, _ = model_folder.load_config(folder)
     named = config.given_names(given)
     advice = "--resume keeps a run's flags, --overwrite starts anew."
     config.refuse_changes(stored, wanted, named, folder, advice)
@@ -77,10 +80,10 @@ def _finished(folder: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
     Raises:
         InputError: if the folder holds a run and neither --resume nor --overwrite is given.
     """
-    metrics = artifacts.load_metrics(folder)
+    metrics = model_folder.load_metrics(folder)
     if given["resume"]:
         return metrics
-    if (folder / artifacts.CONFIG).is_file() and not given["overwrite"]:
+    if (folder / model_folder.CONFIG).is_file() and not given["overwrite"]:
         held = "a trained model" if metrics else "a run that was cut off"
         raise InputError(
             f"{folder}: holds {held}; --resume goes on with it, --overwrite replaces it."
@@ -90,17 +93,17 @@ def _finished(folder: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """Loads the data, then trains, on the back end of Keras that is chosen."""
-    cli.import_keras()
-    from ser_tf import data as datasets
+    command.import_keras()
     from ser_tf import training
+    from ser_tf.data import dataset
 
     folder.mkdir(parents=True, exist_ok=True)
     try:
         front_end = wanted.build_front_end()
-        data = datasets.load(wanted, front_end, given["cache_dir"])
+        data = dataset.load(wanted, front_end, given["cache_dir"])
         if given["overwrite"]:
             training.check(wanted, data)
-            artifacts.remove_run(folder)
+            model_folder.remove_run(folder)
         try:
             return training.run(wanted, data, front_end, folder)
         except KeyboardInterrupt:

@@ -7,27 +7,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import answers, artifacts, audio, cli
+from ser_tf import audio
+from ser_tf.commandline import command
+from ser_tf.inference import answers, model_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ser_tf.inference import Recogniser
+    from ser_tf.inference.recogniser import Recogniser
 
 _LOG = logging.getLogger(__name__)
 
 
-@cli.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Answers for every recording; 1 if one could not be read."""
     arguments = _parser().parse_args(argv)
     paths = audio.find(arguments.paths)
-    artifacts.load_config(arguments.model_dir)  # a wrong folder is named at once
+    model_folder.load_config(arguments.model_dir)  # a wrong folder is named at once
 
-    cli.import_tensorflow()
-    from ser_tf.inference import Recogniser
+    command.import_tensorflow()
+    from ser_tf.inference.recogniser import Recogniser
 
-    recogniser = Recogniser(artifacts.load(arguments.model_dir))
+    recogniser = Recogniser(model_folder.load(arguments.model_dir))
     pictures = _pictures(paths, arguments.plot_dir) if arguments.timeline else {}
     failed = False
     for path in paths:
@@ -44,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser("predict", "Recognise the emotion in recordings of any audio format.")
+    parser = command.parser("predict", "Recognise the emotion in recordings of any audio format.")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="recording or folder of them")
-    cli.add_model_dir(parser)
+    command.add_model_dir(parser)
     parser.add_argument("--json", action="store_true", help="print a line of JSON a recording")
     parser.add_argument(
         "--timeline",
@@ -80,7 +82,7 @@ def _describe(
     answer = recogniser.answer(waveform)
     windows = recogniser.timeline(waveform) if picture else None
     if windows is not None and picture:
-        from ser_tf import plots
+        from ser_tf.evaluation import plots
 
         artifact = recogniser.artifact
         figure = plots.timeline(windows, artifact.classes, waveform, artifact.rate_hz)

@@ -10,31 +10,33 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import answers, artifacts, audio, cli, terminal
+from ser_tf import audio, console
+from ser_tf.commandline import command
 from ser_tf.errors import InputError
+from ser_tf.inference import answers, model_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ser_tf.answers import Answer
-    from ser_tf.streaming import Stream
+    from ser_tf.inference.answers import Answer
+    from ser_tf.inference.stream import Stream
 
 _LOG = logging.getLogger(__name__)
 
 
-@cli.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Follows the sound to its end; a microphone has none but Ctrl-C."""
     parser = _parser()
     flags = parser.parse_args(argv)
     if (flags.path is None) != flags.mic:
         parser.error("give the PATH of a recording, or --mic")
-    artifacts.load_config(flags.model_dir)  # a wrong folder is named at once
+    model_folder.load_config(flags.model_dir)  # a wrong folder is named at once
 
-    cli.import_tensorflow()
-    from ser_tf.streaming import Stream
+    command.import_tensorflow()
+    from ser_tf.inference.stream import Stream
 
-    artifact = artifacts.load(flags.model_dir)
+    artifact = model_folder.load(flags.model_dir)
     stream = Stream(artifact)
     samples = round(flags.interval * artifact.rate_hz)
     source = _microphone if flags.mic else _recording(flags.path)
@@ -47,15 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser(
+    parser = command.parser(
         "stream", "Follow the emotion in a recording or at the microphone as it goes on."
     )
     parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="recording")
     parser.add_argument("--mic", action="store_true", help="listen to the microphone")
-    cli.add_model_dir(parser)
+    command.add_model_dir(parser)
     parser.add_argument(
         "--interval",
-        type=cli.at_least(float, 0.05),
+        type=command.at_least(float, 0.05),
         default=1.0,
         metavar="SECONDS",
         help="sound between two lines (default: %(default)s)",
@@ -131,14 +133,14 @@ def _blocks(
 
 
 def _heading(classes: Sequence[str]) -> str:
-    return terminal.row(" " * 36, classes) + "\n"
+    return console.row(" " * 36, classes) + "\n"
 
 
 def _as_row(seconds: float, answer: "Answer") -> str:
     """The time, the emotion, and the percentage of each class."""
     shares = [round(100 * share) for share in answer.probabilities.values()]
     best = answers.in_words(answer.emotion, answer.probability, answer.unsure)
-    return terminal.row(f"{seconds:8.1f} s  {best:<24}", shares)
+    return console.row(f"{seconds:8.1f} s  {best:<24}", shares)
 
 
 def _as_json(path: Path | None) -> Callable[[float, "Answer"], str]:

@@ -10,7 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers share the cores as they are: more threads would wait for one another.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
-from ser_tf import demo
+from ser_tf.corpora import demo
 from ser_tf.emotions import EMOTIONS
 
 

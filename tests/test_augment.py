@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ser_tf.augment import AUGMENTATIONS, certain
-from ser_tf.layers.augment import (
-    mixup,
-    phase_vocoder,
-    pitch_shift,
-    published_copies,
-    time_stretch,
-)
-from ser_tf.robustness import CONDITIONS
+from ser_tf.evaluation.robustness import CONDITIONS
+from ser_tf.layers.augment import mixup, phase_vocoder, pitch_shift, published_copies, time_stretch
+from ser_tf.models.augmentations import AUGMENTATIONS, certain
 
 RATE_HZ = 16_000
 SAMPLES = 12_000

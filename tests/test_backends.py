@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser_tf import artifacts, evaluate, export, fit, inference, predict, results
-from ser_tf import data as datasets
+from ser_tf import evaluate, export, fit, predict
+from ser_tf.data import dataset
 from ser_tf.errors import InputError
+from ser_tf.evaluation import comparison
+from ser_tf.inference import model_folder, recogniser
 from ser_tf.models import MODELS
 from ser_tf.training.backends import ShuffledBatches
 from ser_tf.training.epochs import State, restore_checkpoint, save_checkpoint
@@ -96,7 +98,7 @@ def trained(data_flags, tmp_path_factory) -> Path:
 
 def test_a_model_trained_without_tensorflow_is_used_as_any_other(trained, data_flags, capsys):
     where = ["--model-dir", str(trained / "lmu")]
-    metrics = artifacts.load_metrics(trained / "lmu")
+    metrics = model_folder.load_metrics(trained / "lmu")
     assert metrics["versions"]["backend"] == "jax"
     assert evaluate.main([*where, *data_flags[-2:], "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
@@ -108,17 +110,17 @@ def test_a_model_trained_without_tensorflow_is_used_as_any_other(trained, data_f
 
 
 def test_probabilities_on_jax_are_those_on_tensorflow(trained, cache_dir):
-    artifact = artifacts.load(trained / "lmu")
-    data = datasets.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
-    test = datasets.split(data, artifact.config).of("test")
-    on_tensorflow = inference.predictions(artifact.model, test).filter(regex="^p_")
+    artifact = model_folder.load(trained / "lmu")
+    data = dataset.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
+    test = dataset.split(data, artifact.config).of("test")
+    on_tensorflow = recogniser.predictions(artifact.model, test).filter(regex="^p_")
     on_jax = pd.read_csv(trained / "lmu" / "predictions.csv").filter(regex="^p_")
     # float32, summed in another order.
     np.testing.assert_allclose(on_jax, on_tensorflow, atol=1e-5)
 
 
 def test_a_run_stopped_and_resumed_on_jax_ends_in_the_same_weights(trained):
-    pairs = (artifacts.load(trained / name).model.get_weights() for name in ("whole", "resumed"))
+    pairs = (model_folder.load(trained / name).model.get_weights() for name in ("whole", "resumed"))
     for one, same in zip(*pairs, strict=True):
         np.testing.assert_array_equal(one, same)
     histories = [pd.read_csv(trained / name / "history.csv") for name in ("whole", "resumed")]
@@ -127,7 +129,7 @@ def test_a_run_stopped_and_resumed_on_jax_ends_in_the_same_weights(trained):
 
 def test_models_are_compared_on_jax(trained, monkeypatch):
     monkeypatch.chdir(trained)
-    rows = results.load("published-demo")
+    rows = comparison.load("published-demo")
     assert [result.split for result in rows] == ["rows", "speakers"]
     assert all("backend-jax" in result.versions for result in rows)
     history = pd.read_csv("saved_models/compare-published-demo/cnn1-rows-0/history.csv")

@@ -20,8 +20,10 @@ import pytest
 import soundfile
 from toy import CLASSES, RATE_HZ, noise, toy_model, wav
 
-from ser_tf import client, remote, serving
-from ser_tf.remote.failures import UnavailableError
+from ser_tf import client
+from ser_tf.serving import client as remote
+from ser_tf.serving import publishing
+from ser_tf.serving.client.failures import UnavailableError
 
 STANDIN = Path(__file__).with_name("standin")
 
@@ -47,7 +49,7 @@ def versions(tmp_path_factory):
     """Two published versions of the toy model, with other weights; only the first lies in `m`."""
     folder = tmp_path_factory.mktemp("versions")
     for seed, version in enumerate((1, 2)):
-        serving.publish(toy_model(seed), CLASSES, RATE_HZ, folder / "later", version)
+        publishing.publish(toy_model(seed), CLASSES, RATE_HZ, folder / "later", version)
     (folder / "m").mkdir()
     shutil.copytree(folder / "later" / "1", folder / "m" / "1")
     return folder

@@ -13,9 +13,11 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from ser_tf import artifacts, audio, benchmark, cli, evaluate, export, fit, predict
+from ser_tf import audio, benchmark, evaluate, export, fit, predict
 from ser_tf.benchmark import requests, serving
-from ser_tf.inference import Recogniser
+from ser_tf.commandline import command as cli
+from ser_tf.inference import model_folder
+from ser_tf.inference.recogniser import Recogniser
 
 RATE_HZ = 16_000
 
@@ -74,7 +76,7 @@ def test_predict_says_what_a_path_is_not(model_dir, tmp_path, capsys):
 
 
 def test_a_clip_is_heard_whole_and_a_long_recording_in_windows(model_dir):
-    recogniser = Recogniser(artifacts.load(model_dir))
+    recogniser = Recogniser(model_folder.load(model_dir))
     rng = np.random.default_rng(0)
     sound = (0.1 * rng.standard_normal(10 * RATE_HZ)).astype(np.float32)
     model = recogniser.artifact.model
@@ -298,7 +300,7 @@ def test_fit_trains_on_past_a_corrupt_clip(small_dir, cache_dir, tmp_path, capsy
     quick = ["--model", "cnn1", "--epochs", "1", "--output", str(tmp_path / "m")]
     assert fit.main([*flags, *quick]) == 0
     assert "left out" in capsys.readouterr().err
-    metrics = artifacts.load_metrics(tmp_path / "m")
+    metrics = model_folder.load_metrics(tmp_path / "m")
     assert sum(metrics[part]["n_clips"] for part in ("train", "validation", "test")) == 47
 
 

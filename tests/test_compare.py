@@ -15,10 +15,13 @@ import pandas as pd
 import pytest
 
 import ser_tf
-from ser_tf import artifacts, compare, fit, results, splits
+from ser_tf import compare, fit
+from ser_tf.corpora import splits
 from ser_tf.errors import InputError
+from ser_tf.evaluation import comparison
+from ser_tf.evaluation.comparison import Result
+from ser_tf.inference import model_folder
 from ser_tf.models import PUBLISHED
-from ser_tf.results import Result
 from ser_tf.training.epochs import Journal
 
 QUICK = ("--preset", "published", "--models", "cnn1", "--model-options", "filters=4", "--epochs")
@@ -78,28 +81,30 @@ def test_the_jobs_differ_in_model_split_and_seed_alone(monkeypatch):
 
 
 def test_a_comparison_leaves_a_line_of_csv_a_job_and_pictures(finished):
-    rows = pd.read_csv(finished / results.FOLDER / f"{NAME}.csv")
+    rows = pd.read_csv(finished / comparison.FOLDER / f"{NAME}.csv")
     assert rows["split"].tolist() == ["rows", "speakers"]
     assert rows["leaky"].tolist() == [True, False]
     assert (rows["epochs"] == 2).all()
     for split, row in zip(rows["split"], rows.itertuples(), strict=True):
-        metrics = artifacts.load_metrics(finished / f"saved_models/compare-{NAME}/cnn1-{split}-0")
+        metrics = model_folder.load_metrics(
+            finished / f"saved_models/compare-{NAME}/cnn1-{split}-0"
+        )
         assert row.train_accuracy == pytest.approx(metrics["train"]["accuracy"], abs=1e-4)
         assert row.test_uar == pytest.approx(metrics["test"]["uar"], abs=1e-4)
         assert row.parameters == metrics["parameters"]
         assert f"keras-{metrics['versions']['keras']}" in row.versions
     for picture in PICTURES:
-        assert matplotlib.image.imread(finished / results.FOLDER / picture).shape[1] == 1200
+        assert matplotlib.image.imread(finished / comparison.FOLDER / picture).shape[1] == 1200
 
 
 def test_what_is_kept_of_a_run_is_enough_for_its_pictures(finished, tmp_path, monkeypatch):
-    before, kept = finished / results.FOLDER, tmp_path / results.FOLDER
+    before, kept = finished / comparison.FOLDER, tmp_path / comparison.FOLDER
     shutil.copytree(before, kept, ignore=shutil.ignore_patterns("*.png"))
     monkeypatch.chdir(tmp_path)
     compare._finish(Path("saved_models/elsewhere"), NAME)
     for picture in PICTURES:
         drawn = [
-            matplotlib.image.imread(root / picture) for root in (kept, finished / results.FOLDER)
+            matplotlib.image.imread(root / picture) for root in (kept, finished / comparison.FOLDER)
         ]
         np.testing.assert_array_equal(*drawn)
 
@@ -107,11 +112,11 @@ def test_what_is_kept_of_a_run_is_enough_for_its_pictures(finished, tmp_path, mo
 def test_the_scaler_is_that_of_the_training_rows(finished, small_dir, cache_dir):
     from sklearn.preprocessing import StandardScaler
 
-    from ser_tf import data as datasets
+    from ser_tf.data import dataset
 
-    artifact = artifacts.load(finished / f"saved_models/compare-{NAME}/cnn1-rows-0")
-    data = datasets.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
-    training = datasets.split(data, artifact.config).of("train").features[..., 0]
+    artifact = model_folder.load(finished / f"saved_models/compare-{NAME}/cnn1-rows-0")
+    data = dataset.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
+    training = dataset.split(data, artifact.config).of("train").features[..., 0]
     scaler = StandardScaler().fit(training.astype(np.float64))
     normalisation = artifact.model.get_layer("encoder").get_layer("normalisation")
     found = np.asarray(normalisation(training[..., np.newaxis]))[..., 0]
@@ -125,7 +130,7 @@ def test_a_job_is_the_run_of_fit_with_its_flags(finished, small_dir, cache_dir, 
     flags += ["--split", "speakers", "--epochs", "2", "--output", str(tmp_path / "m")]
     assert fit.main(flags) == 0
     job = finished / f"saved_models/compare-{NAME}/cnn1-speakers-0"
-    pairs = (artifacts.load(folder).model.get_weights() for folder in (job, tmp_path / "m"))
+    pairs = (model_folder.load(folder).model.get_weights() for folder in (job, tmp_path / "m"))
     for one, same in zip(*pairs, strict=True):
         np.testing.assert_array_equal(one, same)
 
@@ -142,7 +147,7 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, c
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "on_epoch_begin", interrupt)
         assert run(*flags) == 130
-    assert len(results.load(NAME)) == 1
+    assert len(comparison.load(NAME)) == 1
     assert "The same command goes on" in capsys.readouterr().err
     rows = Path(f"saved_models/compare-{NAME}/cnn1-rows-0/model.keras")
     before = rows.stat().st_mtime_ns
@@ -154,7 +159,7 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, c
         " cnn1, speakers, seed 0",
     ]
     job = f"saved_models/compare-{NAME}/cnn1-speakers-0"
-    pairs = (artifacts.load(folder / job).model.get_weights() for folder in (finished, Path()))
+    pairs = (model_folder.load(folder / job).model.get_weights() for folder in (finished, Path()))
     for one, same in zip(*pairs, strict=True):
         np.testing.assert_array_equal(one, same)
 
@@ -187,7 +192,7 @@ def test_a_protocol_is_a_mean_over_folds_for_every_seed(run, monkeypatch):
     monkeypatch.setitem(splits.PROTOCOLS, "ravdess", tuple(folds))
     flags = ("--protocol", "ravdess", "--models", "cnn1", "--model-options", "filters=4")
     assert run(*flags, "--epochs", "1", "--seeds", "0", "1", "--output", "compare-p") == 0
-    for seed, found in enumerate(results.load("p")):
+    for seed, found in enumerate(comparison.load("p")):
         scores = [
             json.loads(
                 Path(f"compare-p/cnn1-ravdess-folds-{seed}/fold-{n}/metrics.json").read_text()
@@ -197,7 +202,7 @@ def test_a_protocol_is_a_mean_over_folds_for_every_seed(run, monkeypatch):
         for name in ("accuracy", "uar", "macro_f1"):
             mean = statistics.mean(score["test"][name] for score in scores)
             assert getattr(found, f"test_{name}") == pytest.approx(mean, abs=1e-4)
-    assert "`ravdess folds`, macro F1" in results.markdown(results.load("p"))
+    assert "`ravdess folds`, macro F1" in comparison.markdown(comparison.load("p"))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +230,7 @@ def test_the_table_gives_means_and_sample_deviations_and_marks_the_leak():
     honest = make_result(
         split="speakers", leaky=False, test_accuracy=0.31, test_uar=0.3, seconds_per_epoch=62.9
     )
-    heading, _, row, _, caption, *_ = results.markdown([*runs, honest]).splitlines()
+    heading, _, row, _, caption, *_ = comparison.markdown([*runs, honest]).splitlines()
     assert heading.split(" | ")[2:5] == [
         *("*published* (**leaky**)", "`rows` (**leaky**)", "`speakers`")
     ]
@@ -244,7 +249,7 @@ def test_the_mean_of_the_last_epochs_is_that_of_the_histories(finished, monkeypa
     assert "the mean of its last 2 epochs" in caption
     cells = []
     for split in ("rows", "speakers"):
-        history = pd.read_csv(results.FOLDER / NAME / f"cnn1-{split}-0" / artifacts.HISTORY)
+        history = pd.read_csv(comparison.FOLDER / NAME / f"cnn1-{split}-0" / model_folder.HISTORY)
         means = 100 * history[["accuracy", "test_accuracy", "test_uar"]].mean()
         cells.append("{:.1f} / {:.1f} ({:.1f})".format(*means))
     assert row.split(" | ")[3:5] == cells
@@ -254,8 +259,8 @@ def test_the_mean_of_the_last_epochs_is_that_of_the_histories(finished, monkeypa
     ("text", "named"), [("epoch,accuracy\n", "no history"), ("epoch,uar\n1,0.5\n", "no run")]
 )
 def test_without_scores_of_every_epoch_there_are_no_means(text, named, capsys):
-    results.add("n", [make_result()])
-    history = results.kept("n", make_result()) / artifacts.HISTORY
+    comparison.add("n", [make_result()])
+    history = comparison.kept("n", make_result()) / model_folder.HISTORY
     history.parent.mkdir(parents=True)
     history.write_text(text)
     assert compare.main(["--table", "n", "--last-epochs", "3"]) == 1
@@ -263,7 +268,7 @@ def test_without_scores_of_every_epoch_there_are_no_means(text, named, capsys):
 
 
 def test_without_the_preset_there_are_no_published_figures():
-    assert "published" not in results.markdown([make_result(preset="")])
+    assert "published" not in comparison.markdown([make_result(preset="")])
 
 
 def test_a_job_that_cannot_be_done_does_not_stop_the_others(run, capsys, monkeypatch):
@@ -287,7 +292,7 @@ def test_runs_without_test_clips_cannot_be_compared(capsys):
 
 def test_runs_that_are_no_longer_there_are_named(finished, monkeypatch, caplog):
     monkeypatch.chdir(finished)
-    results.add(NAME, [make_result()])
+    comparison.add(NAME, [make_result()])
     with caplog.at_level("WARNING", "ser_tf.compare"):
         compare._finish(Path(f"saved_models/compare-{NAME}"), NAME)
     assert "perhaps of other flags: lmu, rows (LEAKY), seed 0" in caplog.text
@@ -295,9 +300,9 @@ def test_runs_that_are_no_longer_there_are_named(finished, monkeypatch, caplog):
 
 def test_results_survive_the_csv_and_later_runs_replace_earlier_ones():
     first, other = make_result(), make_result(split="clips", leaky=False)
-    assert results.add("n", [other, first]) == [first, other] == results.load("n")
+    assert comparison.add("n", [other, first]) == [first, other] == comparison.load("n")
     later = make_result(test_uar=0.5)
-    assert results.add("n", [later]) == [later, other] == results.load("n")
+    assert comparison.add("n", [later]) == [later, other] == comparison.load("n")
 
 
 def test_a_table_of_the_readme_is_what_the_command_prints(monkeypatch, capsys):

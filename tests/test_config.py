@@ -3,15 +3,16 @@ import json
 
 import pytest
 
-from ser_tf import cli, config
+from ser_tf import config
+from ser_tf.commandline import command
 from ser_tf.config import PRESETS, Config, UnknownValueError, UsageError
 from ser_tf.errors import InputError
-from ser_tf.features import FEATURES
 from ser_tf.models import MODELS, PUBLISHED
+from ser_tf.models.features import FEATURES
 
 
 def parse(*arguments: str) -> Config:
-    parser = cli.parser("fit", "")
+    parser = command.parser("fit", "")
     config.add_flags(parser)
     return config.from_flags(vars(parser.parse_args(arguments)))
 

@@ -11,8 +11,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from ser_tf import demo
-from ser_tf.corpora import COLUMNS, CORPORA, Labels, load, locate, scan
+from ser_tf.corpora import COLUMNS, CORPORA, Labels, demo, load, locate, scan
 from ser_tf.emotions import EMOTIONS
 from ser_tf.errors import InputError
 

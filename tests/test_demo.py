@@ -2,7 +2,6 @@ import errno
 import logging
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +19,9 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ser_tf import cache, demo, emotions
-from ser_tf.demo import corpus
-from ser_tf.demo.voices import SPEAKERS, voice_of
+from ser_tf.corpora import demo
+from ser_tf.corpora.demo import corpus
+from ser_tf.corpora.demo.voices import SPEAKERS, voice_of
 from ser_tf.emotions import EMOTIONS
 from ser_tf.errors import InputError
 
@@ -130,7 +129,7 @@ def test_the_corpus_is_called_synthetic(folder, three_clips, tmp_path, caplog):
 
 def test_a_clip_is_the_same_to_the_byte_in_another_process():
     code = (
-        "import hashlib; from ser_tf.demo import synthesise;"
+        "import hashlib; from ser_tf.corpora.demo import synthesise;"
         "print(hashlib.sha256(synthesise(3, 'sad', 1, 2).tobytes()).hexdigest())"
     )
     digests = {
@@ -219,19 +218,27 @@ def test_a_second_call_does_no_work(folder, monkeypatch, caplog):
     assert not caplog.messages
 
 
-def test_other_code_makes_another_folder(three_clips, tmp_path, monkeypatch, request):
+def test_another_version_is_made_in_another_folder(three_clips, tmp_path, monkeypatch):
     first = demo.make(tmp_path)
-    package = tmp_path / "ser_tf"
-    shutil.copytree(Path(corpus.__file__).parent, package / "demo")
-    shutil.copy(emotions.__file__, package)
-    request.addfinalizer(cache.digest_of.cache_clear)
-    monkeypatch.setattr(cache, "__file__", str(package / "cache.py"))
-    cache.digest_of.cache_clear()
-    assert demo.make(tmp_path) == first
-    with (package / "demo" / "voices.py").open("a") as file:
-        file.write("# changed\n")
-    cache.digest_of.cache_clear()
+    monkeypatch.setattr(corpus, "VERSION", corpus.VERSION + 1)
     assert demo.make(tmp_path) != first
+
+
+@pytest.mark.parametrize(
+    ("clip", "samples", "level", "change"),
+    [
+        ((1, "neutral", 1, 1), 30460, 0.024355, 0.003412),
+        ((3, "sad", 1, 2), 35563, 0.010398, 0.00129),
+        ((8, "surprise", 2, 1), 27162, 0.025538, 0.0049),
+    ],
+)
+def test_clips_of_version_1_are_what_they_were(clip, samples, level, change):
+    """Whoever changes them raises `corpus.VERSION` and puts the new values here."""
+    assert corpus.VERSION == 1
+    waveform = demo.synthesise(*clip)
+    assert len(waveform) == samples
+    figures = waveform.std(), np.abs(np.diff(waveform)).mean()
+    assert figures == pytest.approx((level, change), abs=1e-6)  # printed to so many digits
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
@@ -251,7 +258,7 @@ def test_interrupted_making_leaves_nothing(tmp_path, monkeypatch, interruption):
 
 
 def test_killed_making_leaves_no_corpus(tmp_path):
-    code = f"from ser_tf import demo; demo.make({str(tmp_path)!r})"
+    code = f"from ser_tf.corpora import demo; demo.make({str(tmp_path)!r})"
     process = subprocess.Popen([sys.executable, "-c", code])
     while not list(tmp_path.glob(".demo-*/*/demo-01/*.wav")):
         assert process.poll() is None

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from ser_tf.demo.synthesis import synthesise
-from ser_tf.features import FEATURES
+from ser_tf.corpora.demo.synthesis import synthesise
+from ser_tf.evaluation.robustness import CONDITIONS
 from ser_tf.layers import features
-from ser_tf.robustness import CONDITIONS
+from ser_tf.models.features import FEATURES
 
 # A float32 Fourier transform is off by 1e-8 of its peak amplitude; 80 dB below the peak that is
 # 1e-4 of the amplitude, which is 1e-3 dB. librosa transforms in float64 and rounds.
@@ -603,5 +603,5 @@ def test_an_entry_is_its_json(name):
 
 def test_the_registry_is_imported_without_keras():
     heavy = "{'keras', 'tensorflow', 'librosa', 'numpy'}"
-    code = f"import sys, ser_tf.features; sys.exit(bool({heavy} & set(sys.modules)))"
+    code = f"import sys, ser_tf.models.features; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

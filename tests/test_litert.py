@@ -10,12 +10,13 @@ import pytest
 from tensorflow.lite.python import schema_py_generated as schema
 from toy import CLASSES, noise
 
-from ser_tf import artifacts, export, files
+from ser_tf import export, files
 from ser_tf.errors import InputError
-from ser_tf.features import FEATURES
+from ser_tf.inference import model_folder
 from ser_tf.layers.calibration import Calibration
 from ser_tf.layers.features import spectrum
 from ser_tf.models import MODELS, of_features
+from ser_tf.models.features import FEATURES
 from ser_tf.serving import litert
 
 # Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
@@ -208,8 +209,8 @@ def test_the_command_writes_and_tells_sizes_and_differences(whole, tmp_path, mon
         config=types.SimpleNamespace(feature_entry=FEATURES["mfcc"]),
     )
     asked = []
-    monkeypatch.setattr(artifacts, "load_config", lambda folder: None)
-    monkeypatch.setattr(artifacts, "load", lambda folder: artifact)
+    monkeypatch.setattr(model_folder, "load_config", lambda folder: None)
+    monkeypatch.setattr(model_folder, "load", lambda folder: artifact)
     monkeypatch.setattr(litert, "convert", lambda *arguments: asked.extend(arguments) or written)
     assert export.main(["--model-dir", str(tmp_path), "--target", "litert"]) == 0
     assert asked == [model, CLASSES, FEATURES["mfcc"], tmp_path, []]

@@ -14,7 +14,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from ser_tf import metrics
+from ser_tf.evaluation import metrics
 
 CLASSES = ("neutral", "happy", "sad", "angry")
 

@@ -15,7 +15,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 import ser_tf
-from ser_tf.augment import AUGMENTATIONS
+from ser_tf.models.augmentations import AUGMENTATIONS
 
 ROOT = Path(ser_tf.__file__).parents[1]
 NOTEBOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}

@@ -7,11 +7,12 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from ser_tf import audio, batches, benchmark, corpora, files, pipeline
-from ser_tf.augment import AUGMENTATIONS
-from ser_tf.copies import Copies
+from ser_tf import audio, benchmark, corpora, files
+from ser_tf.data import batches, decode
+from ser_tf.data.augmented import Copies
 from ser_tf.errors import InputError
-from ser_tf.features import FEATURES
+from ser_tf.models.augmentations import AUGMENTATIONS
+from ser_tf.models.features import FEATURES
 
 RATE_HZ = 16_000
 
@@ -23,7 +24,7 @@ def index(small_dir) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def clips(index, cache_dir) -> pd.DataFrame:
-    return pipeline.decode(index, RATE_HZ, cache_dir)
+    return decode.decode(index, RATE_HZ, cache_dir)
 
 
 def row_batches(count: int = 10, **options) -> tf.data.Dataset:
@@ -52,7 +53,7 @@ def test_decoding_keeps_the_index_and_adds_digest_and_waveform(index, clips):
 
 def test_a_second_pass_decodes_nothing(index, clips, cache_dir, monkeypatch):
     monkeypatch.setattr(audio, "load", None)
-    pd.testing.assert_frame_equal(pipeline.decode(index, RATE_HZ, cache_dir), clips)
+    pd.testing.assert_frame_equal(decode.decode(index, RATE_HZ, cache_dir), clips)
 
 
 def test_a_clip_whose_content_changes_is_decoded_anew(index, cache_dir, tmp_path):
@@ -61,7 +62,7 @@ def test_a_clip_whose_content_changes_is_decoded_anew(index, cache_dir, tmp_path
     found = []
     for level in (0.1, 0.2):
         soundfile.write(path, np.full(100, level), RATE_HZ, subtype="FLOAT")
-        [waveform] = pipeline.decode(table, RATE_HZ, cache_dir)["waveform"]
+        [waveform] = decode.decode(table, RATE_HZ, cache_dir)["waveform"]
         found.append(np.fromfile(waveform, "<f4")[0])
     np.testing.assert_allclose(found, [0.1, 0.2], rtol=1e-6)
 
@@ -79,7 +80,7 @@ def with_broken(index: pd.DataFrame, folder: Path, broken: int) -> pd.DataFrame:
 
 
 def test_a_corrupt_clip_is_named_and_left_out(index, cache_dir, tmp_path, caplog):
-    clips = pipeline.decode(with_broken(index, tmp_path, 2), RATE_HZ, cache_dir)
+    clips = decode.decode(with_broken(index, tmp_path, 2), RATE_HZ, cache_dir)
     assert len(clips) == 38
     assert "left out" in caplog.text
     assert str(tmp_path / "00.wav") in caplog.text
@@ -88,7 +89,7 @@ def test_a_corrupt_clip_is_named_and_left_out(index, cache_dir, tmp_path, caplog
 
 def test_more_than_a_twentieth_of_corrupt_clips_is_refused(index, cache_dir, tmp_path):
     with pytest.raises(InputError, match=r"3 of 40 clips .*00\.wav.*doctor"):
-        pipeline.decode(with_broken(index, tmp_path, 3), RATE_HZ, cache_dir)
+        decode.decode(with_broken(index, tmp_path, 3), RATE_HZ, cache_dir)
 
 
 def test_a_full_disk_leaves_no_half_entry_in_the_cache(index, tmp_path, monkeypatch):
@@ -97,7 +98,7 @@ def test_a_full_disk_leaves_no_half_entry_in_the_cache(index, tmp_path, monkeypa
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="No space left"):
-        pipeline.decode(index, RATE_HZ, tmp_path)
+        decode.decode(index, RATE_HZ, tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
@@ -106,21 +107,21 @@ def test_features_are_those_of_the_front_end_and_come_from_the_cache_next(
 ):
     entry = FEATURES["mfcc"]
     front_end = entry.build()
-    found = pipeline.features(clips, entry, front_end, "none", cache_dir)
+    found = decode.features(clips, entry, front_end, "none", cache_dir)
     assert found.shape == (len(clips), *entry.shape)
     for clip, row in zip(clips.itertuples(), found, strict=True):
         waveform = audio.load(clip.path, RATE_HZ)[np.newaxis]
         # The graph of the pipeline and eager execution may sum in another order.
         np.testing.assert_allclose(np.asarray(front_end(waveform))[0], row, atol=1e-3)
-    monkeypatch.setattr(pipeline, "_extract", None)
-    again = pipeline.features(clips, entry, front_end, "none", cache_dir)
+    monkeypatch.setattr(decode, "_extract", None)
+    again = decode.features(clips, entry, front_end, "none", cache_dir)
     np.testing.assert_array_equal(again, found)
 
 
 def test_published_copies_are_those_of_librosa_but_for_the_noise(clips, cache_dir):
     entry = FEATURES["published"]
-    decoded = pipeline.decode(clips.head(2), entry.rate_hz, cache_dir)
-    rows = pipeline.features(decoded, entry, entry.build(), "published", cache_dir)
+    decoded = decode.decode(clips.head(2), entry.rate_hz, cache_dir)
+    rows = decode.features(decoded, entry, entry.build(), "published", cache_dir)
     rows = rows.reshape(2, 4, *entry.shape)
     for path, found in zip(decoded["path"], rows, strict=True):
         expected = benchmark.pipeline.published_rows(path, np.random.default_rng(0))
@@ -156,7 +157,7 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 def test_augmentation_depends_on_seed_and_epoch_alone(names, clips, cache_dir):
     entry = FEATURES["mfcc"]
     front_end = entry.build()
-    features = pipeline.features(clips, entry, front_end, "none", cache_dir)
+    features = decode.features(clips, entry, front_end, "none", cache_dir)
     layers = [(AUGMENTATIONS[name].domain, AUGMENTATIONS[name].build(RATE_HZ)) for name in names]
     on_waveforms = [layer for domain, layer in layers if domain == "waveform"]
 
@@ -229,9 +230,9 @@ def test_a_row_that_is_drawn_twice_is_changed_in_two_ways():
 def test_augmented_copies_depend_on_the_clip_alone(clips, cache_dir):
     entry = FEATURES["causal"]
     arguments = (entry, entry.build(), [AUGMENTATIONS["background"]], 2)
-    copies = pipeline.augmented_copies(clips, *arguments, cache_dir)
+    copies = decode.augmented_copies(clips, *arguments, cache_dir)
     assert copies.shape == (len(clips), 2, *entry.array_shape)
-    turned = pipeline.augmented_copies(clips[::-1], *arguments, cache_dir)
+    turned = decode.augmented_copies(clips[::-1], *arguments, cache_dir)
     np.testing.assert_array_equal(turned[::-1], copies)
     assert not np.array_equal(copies[:, 0], copies[:, 1])
 

@@ -10,8 +10,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.container import BarContainer
 
-from ser_tf import metrics, plots
 from ser_tf.emotions import EMOTIONS
+from ser_tf.evaluation import metrics, plots
 
 CLASSES = ("happy", "sad", "angry")
 PROBABILITIES = [f"p_{name}" for name in CLASSES]
@@ -141,7 +141,8 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path):
 def test_pictures_need_no_window_system():
     # pyplot is what opens windows and keeps figures; librosa may have loaded it in this process.
     program = (
-        "import sys, ser_tf.plots as p; p.legendre(); print('matplotlib.pyplot' in sys.modules)"
+        "import sys; from ser_tf.evaluation import plots; plots.legendre(); "
+        "print('matplotlib.pyplot' in sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert answer.stdout.split() == [b"False"]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ser_tf.layers.resample import resample
+from ser_tf.layers.signal.resample import resample
 
 RATES = [
     (48_000, 16_000),

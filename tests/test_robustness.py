@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from ser_tf import artifacts, evaluate, fit, nonspeech
-from ser_tf.inference import Recogniser
-from ser_tf.robustness import CLEAN, CONDITIONS, SILENCE_SECONDS
+from ser_tf import evaluate, fit
+from ser_tf.data import sounds
+from ser_tf.evaluation.robustness import CLEAN, CONDITIONS, SILENCE_SECONDS
+from ser_tf.inference import model_folder
+from ser_tf.inference.recogniser import Recogniser
 
 RATE_HZ = 16_000
 
@@ -85,7 +87,7 @@ def test_evaluate_scores_every_condition(small_dir, cache_dir, tmp_path, capsys)
     assert evaluate.main([*command, "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert list(scores) == list(CONDITIONS)
-    metrics = artifacts.load_metrics(tmp_path / "m")
+    metrics = model_folder.load_metrics(tmp_path / "m")
     assert scores[CLEAN]["uar"] == metrics["test"]["uar"]
     assert evaluate.main(command) == 0
     printed = capsys.readouterr().out
@@ -96,10 +98,10 @@ def test_evaluate_scores_every_condition(small_dir, cache_dir, tmp_path, capsys)
 # Sounds that are no speech
 
 
-@pytest.mark.parametrize("kind", nonspeech.KINDS)
+@pytest.mark.parametrize("kind", sounds.KINDS)
 def test_a_sound_is_its_kind_and_seed_and_fits_full_scale(kind):
-    made = [nonspeech.sound(kind, 1.5, RATE_HZ, seed) for seed in range(20)]
-    np.testing.assert_array_equal(nonspeech.sound(kind, 1.5, RATE_HZ, 3), made[3])
+    made = [sounds.sound(kind, 1.5, RATE_HZ, seed) for seed in range(20)]
+    np.testing.assert_array_equal(sounds.sound(kind, 1.5, RATE_HZ, 3), made[3])
     for sound in made:
         assert sound.shape == (24_000,)
         assert sound.dtype == np.float32
@@ -111,7 +113,7 @@ def test_a_sound_is_its_kind_and_seed_and_fits_full_scale(kind):
 
 def test_an_unknown_kind_of_sound_names_the_choices():
     with pytest.raises(ValueError, match="must be one of silence"):
-        nonspeech.sound("birds", 1.0, RATE_HZ, 0)
+        sounds.sound("birds", 1.0, RATE_HZ, 0)
 
 
 @pytest.mark.slow
@@ -122,7 +124,7 @@ def test_a_model_that_learns_sounds_answers_them_less_surely(small_dir, cache_di
     for count in (0, 24):
         folder = tmp_path / str(count)
         assert fit.main([*flags, *quick, "--output", str(folder), "--sounds", str(count)]) == 0
-        recogniser = Recogniser(artifacts.load(folder))
-        heard = [recogniser.answer(sound) for sound in nonspeech.sounds(6, RATE_HZ, seed=1000)]
+        recogniser = Recogniser(model_folder.load(folder))
+        heard = [recogniser.answer(sound) for sound in sounds.sounds(6, RATE_HZ, seed=1000)]
         top[count] = np.mean([answer.probability for answer in heard])
     assert top[24] < 0.7 * top[0]

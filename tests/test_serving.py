@@ -12,10 +12,11 @@ import soundfile
 import tensorflow as tf
 from toy import CLASSES, FRAME_SAMPLES, FRAMES, RATE_HZ, noise, toy_model, wav
 
-from ser_tf import artifacts, audio, export, serving
+from ser_tf import audio, export
 from ser_tf.errors import InputError
+from ser_tf.inference import model_folder
 from ser_tf.layers.calibration import Calibration
-from ser_tf.serving import publishing, warmup
+from ser_tf.serving import config, publishing, warmup
 
 # Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -38,7 +39,7 @@ def model():
 @pytest.fixture(scope="module")
 def published(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    return serving.publish(model, CLASSES, RATE_HZ, folder, waveforms=[noise(999, seed=7)])
+    return publishing.publish(model, CLASSES, RATE_HZ, folder, waveforms=[noise(999, seed=7)])
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_every_input_and_output_is_named_and_shaped(published):
     waveform = {"waveform": "float32 [?, ?]"}
     rated = waveform | {"sample_rate_hz": "int32 [?]", "length": "int32 [?]"}
     features = {"features": f"float32 [?, {FRAMES}, {FRAME_SAMPLES}]", "error": "string [?]"}
-    assert serving.describe(published) == {
+    assert publishing.describe(published) == {
         "serving_default": ({"wav_bytes": "string [?]"}, outputs),
         "waveform": (waveform, outputs),
         "waveform_with_rate": (rated, outputs),
@@ -322,7 +323,7 @@ def test_where_clips_have_features_of_any_length_each_is_judged_alone(tmp_path):
     state = keras.layers.SimpleRNN(4)(keras.layers.AveragePooling1D(50, padding="same")(features))
     encoder = keras.Model(features, keras.layers.Dense(3)(state), name="encoder")
     model = keras.Model(waveform, Calibration(name="calibration")(encoder(frames(waveform))))
-    published = serving.publish(model, CLASSES, RATE_HZ, tmp_path)
+    published = publishing.publish(model, CLASSES, RATE_HZ, tmp_path)
     served = tf.saved_model.load(str(published)).signatures
     clips = [noise(500), noise(801, 1)]
     answers = answer_files(served, *map(wav, clips))["probabilities"]
@@ -407,15 +408,15 @@ def unverified(monkeypatch):
 def test_versions_count_on_from_the_highest(model, tmp_path):
     for name in ("7", "fold-9", "v12", "12.5", "²"):
         (tmp_path / name).mkdir()
-    assert serving.publish(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "8"
-    assert serving.publish(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "9"
-    assert serving.publish(model, CLASSES, RATE_HZ, tmp_path, version=3) == tmp_path / "3"
+    assert publishing.publish(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "8"
+    assert publishing.publish(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "9"
+    assert publishing.publish(model, CLASSES, RATE_HZ, tmp_path, version=3) == tmp_path / "3"
 
 
 @pytest.mark.usefixtures("unverified")
 def test_the_first_version_is_1_in_a_folder_made_for_it(model, tmp_path):
     folder = tmp_path / "new" / "model"
-    assert serving.publish(model, CLASSES, RATE_HZ, folder) == folder / "1"
+    assert publishing.publish(model, CLASSES, RATE_HZ, folder) == folder / "1"
 
 
 @pytest.mark.usefixtures("unverified")
@@ -423,20 +424,20 @@ def test_a_version_that_exists_is_refused_and_kept(model, tmp_path):
     (tmp_path / "2").mkdir()
     (tmp_path / "2" / "saved_model.pb").touch()
     with pytest.raises(InputError, match=r"--version 2: .* exists"):
-        serving.publish(model, CLASSES, RATE_HZ, tmp_path, version=2)
+        publishing.publish(model, CLASSES, RATE_HZ, tmp_path, version=2)
     assert (tmp_path / "2" / "saved_model.pb").exists()
 
 
 @pytest.mark.parametrize("version", [0, -1])
 def test_a_version_below_1_is_refused(model, tmp_path, version):
     with pytest.raises(InputError, match=f"--version {version}: versions are numbers from 1"):
-        serving.publish(model, CLASSES, RATE_HZ, tmp_path, version=version)
+        publishing.publish(model, CLASSES, RATE_HZ, tmp_path, version=version)
 
 
 @pytest.mark.usefixtures("unverified")
 def test_what_an_interrupted_run_left_is_cleaned_away(model, tmp_path):
     (tmp_path / ".publishing-1" / "variables").mkdir(parents=True)
-    serving.publish(model, CLASSES, RATE_HZ, tmp_path)
+    publishing.publish(model, CLASSES, RATE_HZ, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
@@ -449,7 +450,7 @@ def test_a_version_that_answers_unlike_the_model_is_not_published(model, tmp_pat
     monkeypatch.setattr(publishing, "_write", write)
     try:
         with pytest.raises(InputError, match="not published, its serving_default differs"):
-            serving.publish(model, CLASSES, RATE_HZ, tmp_path)
+            publishing.publish(model, CLASSES, RATE_HZ, tmp_path)
     finally:
         model.get_layer("calibration").set(temperature=0.5, unsure_below=0.6)
     assert not list(tmp_path.iterdir())
@@ -457,7 +458,7 @@ def test_a_version_that_answers_unlike_the_model_is_not_published(model, tmp_pat
 
 def test_a_model_that_refuses_its_own_rate_is_not_published(model, tmp_path):
     with pytest.raises(InputError, match=r"refuses a good clip \(sample rate 3000 Hz"):
-        serving.publish(model, CLASSES, 3000, tmp_path)
+        publishing.publish(model, CLASSES, 3000, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -467,13 +468,13 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(model, tmp_path, monkeypatch
 
     monkeypatch.setattr(tf.saved_model, "save", save)
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)\.$"):
-        serving.publish(model, CLASSES, RATE_HZ, tmp_path)
+        publishing.publish(model, CLASSES, RATE_HZ, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_wrong_number_of_classes_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match=r"The model answers 3 classes. Received: 2"):
-        serving.publish(model, CLASSES[:2], RATE_HZ, tmp_path)
+        publishing.publish(model, CLASSES[:2], RATE_HZ, tmp_path)
 
 
 def test_the_settings_name_the_two_newest_versions_and_mark_what_is_generated(tmp_path):
@@ -483,14 +484,14 @@ def test_the_settings_name_the_two_newest_versions_and_mark_what_is_generated(tm
     folder = tmp_path / "ser-toy"
     for version in ("3", "12", "4"):
         (folder / version).mkdir(parents=True)
-    written = serving.config.write(folder, "2.21.0")
+    written = config.write(folder, "2.21.0")
     text = (written / "models.config").read_text()
-    (config,) = text_format.Parse(
+    (listed,) = text_format.Parse(
         text, model_server_config_pb2.ModelServerConfig()
     ).model_config_list.config
-    assert (config.name, config.base_path) == ("ser-toy", "/models/ser-toy")
-    assert dict(config.version_labels) == {"stable": 4, "canary": 12}
-    assert config.model_version_policy.latest.num_versions == 2
+    assert (listed.name, listed.base_path) == ("ser-toy", "/models/ser-toy")
+    assert dict(listed.version_labels) == {"stable": 4, "canary": 12}
+    assert listed.model_version_policy.latest.num_versions == 2
     for path in written.iterdir():
         assert "Generated by" in path.read_text().splitlines()[0]
     guide = (written / "README.md").read_text()
@@ -502,7 +503,7 @@ def test_the_settings_name_the_two_newest_versions_and_mark_what_is_generated(tm
 
 def test_one_version_is_stable_and_canary(tmp_path):
     (tmp_path / "m" / "1").mkdir(parents=True)
-    text = (serving.config.write(tmp_path / "m", "2.21.0") / "models.config").read_text()
+    text = (config.write(tmp_path / "m", "2.21.0") / "models.config").read_text()
     assert text.count("value: 1 }") == 2
 
 
@@ -512,8 +513,8 @@ class ToyArtifact:
 
 
 def test_the_command_publishes_and_says_what_is_served(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(artifacts, "load_config", lambda folder: None)
-    monkeypatch.setattr(artifacts, "load", ToyArtifact)
+    monkeypatch.setattr(model_folder, "load_config", lambda folder: None)
+    monkeypatch.setattr(model_folder, "load", ToyArtifact)
     soundfile.write(tmp_path / "real.wav", noise(3000), RATE_HZ)
     (tmp_path / "bad.wav").touch()
     rows = ["path", *(tmp_path / name for name in ("real.wav", "bad.wav", "gone.wav"))]

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ser_tf import artifacts, audio, nonspeech, predict, shipped
-from ser_tf.demo import synthesise
-from ser_tf.inference import Recogniser
+from ser_tf import audio, predict
+from ser_tf.corpora.demo import synthesise
+from ser_tf.data import sounds
+from ser_tf.inference import model_folder, shipped
+from ser_tf.inference.recogniser import Recogniser
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "saved_models" / shipped.NAME
@@ -21,7 +23,7 @@ FOLDER = ROOT / "saved_models" / shipped.NAME
 
 @pytest.fixture(scope="module")
 def recogniser() -> Recogniser:
-    return Recogniser(artifacts.load(FOLDER))
+    return Recogniser(model_folder.load(FOLDER))
 
 
 def test_a_checkout_finds_the_model_beside_the_package():
@@ -31,7 +33,7 @@ def test_a_checkout_finds_the_model_beside_the_package():
 def test_the_folder_is_small_and_names_no_place_on_a_machine():
     files = [path for path in FOLDER.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 6e6
-    config, _ = artifacts.load_config(FOLDER)
+    config, _ = model_folder.load_config(FOLDER)
     assert config.data_dir is None
     assert (FOLDER / "README.md").is_file()
 
@@ -65,10 +67,10 @@ def test_gain_changes_hardly_a_probability(recogniser, gain_db):
     np.testing.assert_allclose(*answers, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", nonspeech.KINDS)
+@pytest.mark.parametrize("kind", sounds.KINDS)
 def test_what_is_no_speech_is_answered_unsure(recogniser, kind):
     """Sounds of seeds that training has never heard."""
-    heard = [nonspeech.sound(kind, 3.0, 16_000, 10_000 + seed) for seed in range(20)]
+    heard = [sounds.sound(kind, 3.0, 16_000, 10_000 + seed) for seed in range(20)]
     unsure = [recogniser.answer(sound).unsure for sound in heard]
     assert np.mean(unsure) >= 0.9
 

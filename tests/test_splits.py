@@ -7,7 +7,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from ser_tf import splits
+from ser_tf.corpora import splits
 from ser_tf.emotions import EMOTIONS
 from ser_tf.errors import InputError
 

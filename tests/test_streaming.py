@@ -16,15 +16,17 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_tf import artifacts, audio, benchmark, fit, predict, serving, stream
+from ser_tf import audio, benchmark, fit, predict, stream
 from ser_tf.errors import InputError
-from ser_tf.features import FEATURES
-from ser_tf.layers import features, streams
+from ser_tf.inference import model_folder
+from ser_tf.inference.stream import Stream
+from ser_tf.layers import features, streaming
 from ser_tf.layers.calibration import Calibration
 from ser_tf.layers.features import ABSENT
 from ser_tf.layers.lmu import LMUSummary
 from ser_tf.models import CAUSAL, MODELS
-from ser_tf.streaming import Stream
+from ser_tf.models.features import FEATURES
+from ser_tf.serving import publishing
 
 # Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -60,10 +62,10 @@ def cut(length, unit, seed):
 
 def stepped(layers, inputs, chunks):
     """What a chain of streaming layers gives chunk by chunk."""
-    state = np.zeros((len(inputs), streams.state_size(layers)), "float32")
+    state = np.zeros((len(inputs), streaming.state_size(layers)), "float32")
     outputs, start = [], 0
     for chunk in chunks:
-        output, state = streams.step(layers, inputs[:, start : start + chunk], state)
+        output, state = streaming.step(layers, inputs[:, start : start + chunk], state)
         outputs.append(np.asarray(output))
         start += chunk
     return outputs
@@ -231,14 +233,14 @@ def test_fading_sums_equal_a_recurrence(steps):
     for now in range(steps):
         total = total * np.exp(-1 / 70) + x[:, now]
         expected.append(total)
-    sums = streams.fading_sums(x.astype("float32"), before.astype("float32"), 70.0)
+    sums = streaming.fading_sums(x.astype("float32"), before.astype("float32"), 70.0)
     np.testing.assert_allclose(sums, np.stack(expected, axis=1), rtol=0, atol=1e-5)
 
 
 def test_fading_sums_of_an_hour_of_frames_are_those_of_its_end():
     ones = np.ones((1, 360_000, 1), "float32")
     limit = 1 / (1 - np.exp(-1 / 1000))
-    sums = streams.fading_sums(ones, np.zeros((1, 1), "float32"), 1000.0)
+    sums = streaming.fading_sums(ones, np.zeros((1, 1), "float32"), 1000.0)
     np.testing.assert_allclose(sums[0, -1], limit, rtol=1e-5)
 
 
@@ -251,7 +253,7 @@ def test_the_front_end_gives_the_same_frames_on_every_chunking(seed, pitch):
     front_end = replace(FEATURES["causal"], pitch=pitch).build()
     waveform = np.stack([speech(100 * HOP), speech(100 * HOP, seed=1)])
     chunks = cut(100 * HOP, HOP, seed)
-    frames = np.concatenate(stepped(streams.flatten(front_end), waveform, chunks), axis=1)
+    frames = np.concatenate(stepped(streaming.flatten(front_end), waveform, chunks), axis=1)
     np.testing.assert_allclose(frames, front_end(waveform), rtol=1e-5, atol=1e-5)
 
 
@@ -275,12 +277,12 @@ def test_the_summary_of_each_chunk_is_that_of_the_frames_so_far(frames, block, l
 
 def test_layers_that_need_the_future_or_are_unknown_cannot_stream():
     build = FEATURES["causal"].build
-    assert streams.can_stream(streams.flatten(build()))
-    assert streams.can_stream(streams.flatten(replace(FEATURES["causal"], pitch=True).build()))
-    assert not streams.can_stream(streams.flatten(FEATURES["mfcc"].build()))
-    assert not streams.can_stream(streams.flatten(FEATURES["mfcc_pitch"].build()))
-    assert not streams.can_stream([*streams.flatten(build()), keras.layers.Conv1D(3, 5)])
-    assert not streams.can_stream([keras.layers.Dense(3)])
+    assert streaming.can_stream(streaming.flatten(build()))
+    assert streaming.can_stream(streaming.flatten(replace(FEATURES["causal"], pitch=True).build()))
+    assert not streaming.can_stream(streaming.flatten(FEATURES["mfcc"].build()))
+    assert not streaming.can_stream(streaming.flatten(FEATURES["mfcc_pitch"].build()))
+    assert not streaming.can_stream([*streaming.flatten(build()), keras.layers.Conv1D(3, 5)])
+    assert not streaming.can_stream([keras.layers.Dense(3)])
 
 
 # The summary
@@ -380,7 +382,7 @@ def folder(small_dir, cache_dir, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def artifact(folder):
-    return artifacts.load(folder)
+    return model_folder.load(folder)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -423,7 +425,7 @@ def test_half_an_hour_leaves_as_much_to_remember_as_a_second(artifact):
     following = Stream(artifact)
     following.feed(np.tile(speech(RATE_HZ), 1800))
     assert following.heard_seconds == 1800
-    assert following._state.shape == (1, streams.state_size(streams.flatten(artifact.model)))
+    assert following._state.shape == (1, streaming.state_size(streaming.flatten(artifact.model)))
     assert len(following._rest) < STRIDE
     assert np.isfinite(following._state.numpy()).all()
 
@@ -442,8 +444,8 @@ def test_an_ensemble_follows_a_stream_only_if_its_members_do():
     members = {"members": 2}
     following = replace(CAUSAL["lmu"], **members).build((None, 22), 3)
     whole = replace(MODELS["cnn1"], **members).build((401, 20), 3)
-    assert streams.can_stream(streams.flatten(following))
-    assert not streams.can_stream(streams.flatten(whole))
+    assert streaming.can_stream(streaming.flatten(following))
+    assert not streaming.can_stream(streaming.flatten(whole))
 
 
 def test_only_an_lmu_of_our_own_follows_streams(capsys):
@@ -463,7 +465,7 @@ def test_only_an_lmu_of_our_own_follows_streams(capsys):
 @pytest.fixture(scope="module")
 def served(artifact, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-    version = serving.publish(artifact.model, artifact.classes, artifact.rate_hz, folder)
+    version = publishing.publish(artifact.model, artifact.classes, artifact.rate_hz, folder)
     assert not operators.used(version) - operators.KNOWN
     return tf.saved_model.load(str(version)).signatures["stream"]
 
@@ -544,7 +546,7 @@ def test_a_process_that_trained_nothing_loads_the_ensemble(folder, recording):
 def test_the_command_prints_a_row_a_chunk(folder, recording, capsys):
     assert stream.main([str(recording), "--model-dir", str(folder), "--interval", "0.5"]) == 0
     heading, *rows = capsys.readouterr().out.splitlines()
-    assert heading.split() == list(artifacts.load_config(folder)[1])
+    assert heading.split() == list(model_folder.load_config(folder)[1])
     assert [row.split()[0] for row in rows[:3]] == ["0.5", "1.0", "1.5"]
     for row in rows:
         # Each class is rounded by itself.

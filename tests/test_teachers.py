@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ser_tf import artifacts, fit, inference
-from ser_tf import data as datasets
+from ser_tf import fit
+from ser_tf.data import dataset
 from ser_tf.errors import InputError
+from ser_tf.inference import model_folder, recogniser
 from ser_tf.training import teachers
 
 QUICK = ("--model", "cnn1", "--batch-size", "8", "--epochs", "2")
@@ -37,13 +38,13 @@ def taught(run_fit, alone) -> Path:
 
 @pytest.fixture(scope="module")
 def split(taught, cache_dir):
-    config, _ = artifacts.load_config(taught)
-    data = datasets.load(config, config.build_front_end(), cache_dir)
-    return config, datasets.split(data, config)
+    config, _ = model_folder.load_config(taught)
+    data = dataset.load(config, config.build_front_end(), cache_dir)
+    return config, dataset.split(data, config)
 
 
 def weights(folder: Path) -> list[np.ndarray]:
-    return artifacts.load(folder).model.get_weights()
+    return model_folder.load(folder).model.get_weights()
 
 
 def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split, alone, taught):
@@ -52,7 +53,9 @@ def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split,
     found = teachers.answers(both, data)
     training = data.rows["part"] == "train"
     said = [
-        inference.predictions(artifacts.load(folder).model, data.of("train")).filter(regex="^p_")
+        recogniser.predictions(model_folder.load(folder).model, data.of("train")).filter(
+            regex="^p_"
+        )
         for folder in (alone, taught)
     ]
     np.testing.assert_allclose(found[training], np.mean(said, axis=0), atol=1e-6)
@@ -84,16 +87,16 @@ def test_teachers_change_what_is_learnt_and_with_a_share_of_nothing_no_weight(
 def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, alone, tmp_path):
     config, data = split
     cross = dataclasses.replace(config, folds=2, teachers=(), teacher_share=0.5)
-    artifacts.save_config(tmp_path, cross, data.classes)
+    model_folder.save_config(tmp_path, cross, data.classes)
     for number in (1, 2):
         folder = tmp_path / f"fold-{number}"
         folder.mkdir()
-        artifacts.save_config(folder, dataclasses.replace(cross, fold=number), data.classes)
-        shutil.copy(alone / artifacts.MODEL, folder)
+        model_folder.save_config(folder, dataclasses.replace(cross, fold=number), data.classes)
+        shutil.copy(alone / model_folder.MODEL, folder)
     for number in (1, 2):
         own = tmp_path / f"fold-{number}"
         pupil = dataclasses.replace(cross, fold=number, teachers=(str(tmp_path),))
-        parts = datasets.split(data, pupil)
+        parts = dataset.split(data, pupil)
         training = (parts.rows["part"] == "train").to_numpy()
         assert teachers.answers(pupil, parts)[training].any(axis=1).all()
         other = dataclasses.replace(pupil, teachers=(str(tmp_path / f"fold-{3 - number}"),))
@@ -103,7 +106,7 @@ def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, 
 
 
 def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, alone, tmp_path, capsys):
-    judge = artifacts.load_metrics(alone)["train"]["per_speaker"]
+    judge = model_folder.load_metrics(alone)["train"]["per_speaker"]
     speaker = next(iter(judge))
     flags = ("--teachers", str(alone), "--test-speakers", speaker)
     assert run_fit(tmp_path / "m", *QUICK, *flags) == 1

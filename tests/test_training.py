@@ -17,9 +17,11 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from ser_tf import artifacts, evaluate, export, fit, predict, splits
-from ser_tf import data as datasets
+from ser_tf import evaluate, export, fit, predict
+from ser_tf.corpora import splits
+from ser_tf.data import dataset
 from ser_tf.errors import InputError
+from ser_tf.inference import model_folder
 from ser_tf.models import MODELS
 from ser_tf.training import epochs
 from ser_tf.training.epochs import UAR, Accuracy, Journal, State
@@ -33,7 +35,7 @@ def run_fit(small_dir: Path, cache_dir: Path, output: Path, *flags: str) -> int:
 
 
 def weights(folder: Path) -> list[np.ndarray]:
-    return artifacts.load(folder).model.get_weights()
+    return model_folder.load(folder).model.get_weights()
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +132,10 @@ def test_the_same_seed_gives_the_same_weights_of_every_model(model, small_dir, c
 
 
 def test_the_normalisation_knows_the_training_clips_alone(uninterrupted, small_dir, cache_dir):
-    artifact = artifacts.load(uninterrupted)
+    artifact = model_folder.load(uninterrupted)
     front_end = artifact.model.get_layer("front_end")
-    data = datasets.load(artifact.config, front_end, cache_dir)
-    training = datasets.split(data, artifact.config).of("train")
+    data = dataset.load(artifact.config, front_end, cache_dir)
+    training = dataset.split(data, artifact.config).of("train")
     assert len(training.rows) < len(data.rows)
     normalisation = artifact.model.get_layer("encoder").get_layer("normalisation")
     expected = training.features.mean(axis=(0, 1))
@@ -223,7 +225,7 @@ def test_several_devices_train_one_model(small_dir, cache_dir, tmp_path):
     subprocess.run(list(map(str, command)), check=True)
     history = pd.read_csv(tmp_path / "m" / "history.csv")
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
-    assert artifacts.load(tmp_path / "m").calibration.temperature > 0
+    assert model_folder.load(tmp_path / "m").calibration.temperature > 0
 
 
 def test_resuming_a_finished_run_trains_nothing(uninterrupted, cache_dir, monkeypatch, capsys):
@@ -259,7 +261,7 @@ def test_without_validation_the_last_epoch_counts(small_dir, cache_dir, tmp_path
     run_fit(small_dir, cache_dir, tmp_path / "m", *flags)
     metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
     assert "validation" not in metrics
-    assert artifacts.load(tmp_path / "m").calibration.temperature == 1.0
+    assert model_folder.load(tmp_path / "m").calibration.temperature == 1.0
 
 
 def test_the_rows_split_is_marked_leaky(small_dir, cache_dir, tmp_path, capsys):
@@ -319,7 +321,7 @@ def test_a_protocol_goes_on_with_the_fold_that_was_cut_off(
 
 def test_class_weights_are_inverse_to_the_share():
     rows = pd.DataFrame({"emotion": ["calm", "calm", "calm", "angry"]})
-    of_three = datasets.Data(rows, np.empty((4, 1, 1)), ("calm", "angry", "sad"))
+    of_three = dataset.Data(rows, np.empty((4, 1, 1)), ("calm", "angry", "sad"))
     assert of_three.class_weights == pytest.approx({0: 2 / 3, 1: 2.0, 2: 0.0})
 
 
@@ -386,10 +388,10 @@ def test_only_a_run_is_removed(tmp_path):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
-    artifacts.remove_run(tmp_path)
+    model_folder.remove_run(tmp_path)
     assert all((tmp_path / name).exists() for name in names)
     (tmp_path / "config.json").touch()
-    artifacts.remove_run(tmp_path)
+    model_folder.remove_run(tmp_path)
     assert [(tmp_path / name).exists() for name in names] == [True, False, False]
 
 
@@ -447,7 +449,7 @@ def test_what_is_validated_and_kept_is_the_weights_average(small_dir, cache_dir,
         run_fit(small_dir, cache_dir, folder, *QUICK, "--keep", "last", *flags)
         kept[momentum] = weights(folder)
         history = pd.read_csv(folder / "history.csv")
-        validation = artifacts.load_metrics(folder)["validation"]
+        validation = model_folder.load_metrics(folder)["validation"]
         assert history["val_accuracy"].iloc[-1] == pytest.approx(validation["accuracy"], abs=1e-6)
     # An average with momentum 0 is the weights themselves.
     for plain, same, averaged in zip(*kept.values(), strict=True):
@@ -458,7 +460,7 @@ def test_what_is_validated_and_kept_is_the_weights_average(small_dir, cache_dir,
 def test_without_test_clips_the_validation_clips_are_scored(small_dir, cache_dir, tmp_path, capsys):
     flags = ("--model", "cnn1", "--epochs", "1", "--no-test")
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
-    metrics = artifacts.load_metrics(tmp_path / "m")
+    metrics = model_folder.load_metrics(tmp_path / "m")
     assert "test" not in metrics
     assert metrics["train"]["n_clips"] + metrics["validation"]["n_clips"] == 48
     predictions = pd.read_csv(tmp_path / "m" / "predictions.csv")

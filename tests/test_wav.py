@@ -6,8 +6,8 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from ser_tf.layers import wav
-from ser_tf.layers.wav import MOST_CHUNKS, decode_wav
+from ser_tf.layers.signal import wav
+from ser_tf.layers.signal.wav import MOST_CHUNKS, decode_wav
 
 RATE_HZ = 16000
 SUBTYPES = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")

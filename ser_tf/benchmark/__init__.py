@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ser_tf import cli
 from ser_tf.benchmark import lmu, pipeline, serving
+from ser_tf.commandline import command as cli
 
 
 class Benchmark(Protocol):

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ser_tf import cli
 from ser_tf.benchmark.rivals import WAYS
 from ser_tf.benchmark.step import BATCH, CASES
+from ser_tf.commandline import command as cli
 from ser_tf.errors import InputError
 
 SUMMARY = "steps of the LMU layer against keras_lmu, the order-first formula and LSTM"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser_tf import cli
+from ser_tf.commandline import command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,10 +20,10 @@ ROUNDS = 5
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the corpora and the number of clips."""
-    cli.add_corpora(parser, "the four that kagglehub can download")
+    command.add_corpora(parser, "the four that kagglehub can download")
     parser.add_argument(
         "--clips",
-        type=cli.at_least(int, 10),
+        type=command.at_least(int, 10),
         metavar="N",
         default=480,
         help="clips a turn (default: %(default)s)",
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     from the files (decode, resample, four copies, features; nothing cached), then ten epochs of
     shuffled batches over the cached features.
     """
-    cli.import_tensorflow()
+    command.import_tensorflow()
     from ser_tf import corpora
     from ser_tf.corpora import REAL_CORPORA
 
@@ -122,19 +122,19 @@ def _first_pass(clips: "pd.DataFrame") -> int:
 def _features(clips: "pd.DataFrame", cache_dir: Path) -> "np.ndarray":
     import numpy as np
 
-    from ser_tf import pipeline
-    from ser_tf.features import FEATURES
+    from ser_tf.data import decode
+    from ser_tf.models.features import FEATURES
 
     entry = FEATURES["published"]
-    decoded = pipeline.decode(clips, entry.rate_hz, cache_dir)
-    found = pipeline.features(decoded, entry, entry.build(), "published", cache_dir)
+    decoded = decode.decode(clips, entry.rate_hz, cache_dir)
+    found = decode.features(decoded, entry, entry.build(), "published", cache_dir)
     return np.array(found)  # the cache that it is mapped from is a temporary folder
 
 
 def _cached_pass(clips: "pd.DataFrame") -> Callable[["pd.DataFrame"], int]:
     import numpy as np
 
-    from ser_tf import batches
+    from ser_tf.data import batches
 
     with tempfile.TemporaryDirectory() as cache_dir:
         features = _features(clips, Path(cache_dir))

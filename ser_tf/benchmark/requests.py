@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser_tf import audio, cli
+from ser_tf import audio
+from ser_tf.commandline import command
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from ser_tf.artifacts import Artifact
+    from ser_tf.inference.model_folder import Artifact
 
 SECONDS = 3
 BATCH = 32
@@ -32,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
         os.environ[f"TF_NUM_{pool}_THREADS"] = str(cores)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    cli.import_tensorflow()
+    command.import_tensorflow()
     import tensorflow as tf
 
     serve = tf.saved_model.load(str(version)).signatures["serving_default"]
@@ -46,9 +47,9 @@ def one_by_one(model_dir: Path, serve: Callable[..., Any], turns: int) -> list[d
     import numpy as np
     import tensorflow as tf
 
-    from ser_tf import artifacts
+    from ser_tf.inference import model_folder
 
-    artifact = artifacts.load(model_dir)
+    artifact = model_folder.load(model_dir)
     rows = []
     for rate_hz in (artifact.rate_hz, 48_000):
         wav = audio.to_wav(noise(rate_hz), rate_hz)

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser_tf import artifacts, audio, cli
+from ser_tf import audio
+from ser_tf.commandline import command as cli
 from ser_tf.errors import InputError
+from ser_tf.inference import model_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,18 +49,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Sizes; latencies and throughput, each in a process of its own; agreement between rates."""
-    config, _ = artifacts.load_config(arguments.model_dir)
+    config, _ = model_folder.load_config(arguments.model_dir)
     if config.features not in COMPARED:
         raise InputError(
             f"{arguments.model_dir}: features {config.features}; benchmark serving restates "
             f"{' and '.join(COMPARED)} in librosa."
         )
     cli.import_tensorflow()
-    from ser_tf import serving
+    from ser_tf.serving import publishing
 
-    artifact = artifacts.load(arguments.model_dir)
+    artifact = model_folder.load(arguments.model_dir)
     with tempfile.TemporaryDirectory() as folder:
-        version = serving.publish(
+        version = publishing.publish(
             artifact.model, artifact.classes, artifact.rate_hz, Path(folder) / "published"
         )
         rows = [row for cores in (1, 2) for row in _requests(arguments, version, cores)]
@@ -66,7 +68,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         artifact.model.export(f"{folder}/keras", verbose=False)
         sizes = {"SavedModel": version, "Keras' own export": Path(folder) / "keras"}
         return [
-            {"part": "size", "way": way, "mb": serving.megabytes(p)} for way, p in sizes.items()
+            {"part": "size", "way": way, "mb": publishing.megabytes(p)} for way, p in sizes.items()
         ] + rows
 
 
@@ -137,7 +139,7 @@ def _difference_db(recorded: "np.ndarray", heard: "np.ndarray", from_hz: int, to
     """How far below the signal the difference between the graph's resampling and soxr's lies."""
     import numpy as np
 
-    from ser_tf.layers.resample import resample
+    from ser_tf.layers.signal.resample import resample
 
     ours = resample(recorded[np.newaxis], from_hz, to_hz)[0].numpy()
     error = float(np.mean(np.square(ours - heard))) or 1e-20

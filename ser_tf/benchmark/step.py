@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
-from ser_tf import cli, models
+from ser_tf import models
 from ser_tf.benchmark import rivals
+from ser_tf.commandline import command
 from ser_tf.models.lmu import MEMORIES
 
 BATCH = 16
@@ -140,7 +141,7 @@ def _timed(
 
 def main(case: str, way: str, seconds: str) -> None:
     """Prints what `measure` finds."""
-    cli.import_tensorflow()
+    command.import_tensorflow()
     for part in measure(CASES[case], way, float(seconds)):
         sys.stdout.write(json.dumps(part) + "\n")
         sys.stdout.flush()

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ser_tf import cli
-from ser_tf.augment import AUGMENTATIONS
+from ser_tf.commandline import command
 from ser_tf.config import options, rules
 from ser_tf.config.options import UsageError
 from ser_tf.corpora import REAL_CORPORA
+from ser_tf.corpora.splits import KINDS, PROTOCOLS
 from ser_tf.errors import InputError
-from ser_tf.features import FEATURES
 from ser_tf.models import MEMORIES, MODELS, of_features
-from ser_tf.splits import KINDS, PROTOCOLS
+from ser_tf.models.augmentations import AUGMENTATIONS
+from ser_tf.models.features import FEATURES
 
 if TYPE_CHECKING:
     import keras
@@ -47,11 +47,15 @@ class Config:
     data_dir: str | None = None
     features: str = _flag("mfcc", "what the encoder sees", choices=tuple(FEATURES))
     feature_options: Mapping[str, Any] = _flag(
-        None, "hyperparameters of the features", nargs="+", type=cli.option, metavar="NAME=VALUE"
+        None,
+        "hyperparameters of the features",
+        nargs="+",
+        type=command.option,
+        metavar="NAME=VALUE",
     )
     model: str = _flag("lmu", "encoder", choices=tuple(MODELS))
     model_options: Mapping[str, Any] = _flag(
-        None, "hyperparameters of the encoder", nargs="+", type=cli.option, metavar="NAME=VALUE"
+        None, "hyperparameters of the encoder", nargs="+", type=command.option, metavar="NAME=VALUE"
     )
     lmu: str = _flag("ser_tf", "implementation of the LMU layer", choices=tuple(MEMORIES))
     augment: tuple[str, ...] = _flag(
@@ -60,17 +64,17 @@ class Config:
     augment_copies: int | None = _flag(
         None,
         "augment waveforms so many times a clip once and for all, not anew in every epoch",
-        type=cli.at_least(int, 1),
+        type=command.at_least(int, 1),
         metavar="N",
     )
     sounds: int = _flag(
         0,
         "learn also so many synthetic sounds that are no speech, as of no emotion at all",
-        type=cli.at_least(int, 0),
+        type=command.at_least(int, 0),
         metavar="N",
     )
     mixup: float = _flag(
-        0.0, "share of training clips that are mixed with another", type=cli.share, metavar="X"
+        0.0, "share of training clips that are mixed with another", type=command.share, metavar="X"
     )
     teachers: tuple[str, ...] = _flag(
         (),
@@ -80,7 +84,7 @@ class Config:
         metavar="DIR",
     )
     teacher_share: float = _flag(
-        0.5, "how much of what is learnt is the teachers' answer", type=cli.share, metavar="X"
+        0.5, "how much of what is learnt is the teachers' answer", type=command.share, metavar="X"
     )
     copies: str = _flag(
         "none",
@@ -88,9 +92,9 @@ class Config:
         choices=("none", "published"),
     )
     split: str = _flag("speakers", "what test and training must not share", choices=KINDS)
-    split_seed: int = _flag(0, "seed of the split", type=cli.seed, metavar="N")
+    split_seed: int = _flag(0, "seed of the split", type=command.seed, metavar="N")
     folds: int | None = _flag(
-        None, "cross-validation over K folds", type=cli.at_least(int, 2), metavar="K"
+        None, "cross-validation over K folds", type=command.at_least(int, 2), metavar="K"
     )
     protocol: str | None = _flag(
         None,
@@ -120,31 +124,31 @@ class Config:
     all_classes: bool = _flag(
         False, "all eight classes, even where a corpus lacks some", action="store_true"
     )
-    epochs: int = _flag(60, "epochs at most", type=cli.at_least(int, 1), metavar="N")
+    epochs: int = _flag(60, "epochs at most", type=command.at_least(int, 1), metavar="N")
     patience: int | None = _flag(
         20,
         "epochs without a better validation UAR before training stops, with --keep best",
-        type=cli.at_least(int, 1),
+        type=command.at_least(int, 1),
         metavar="N",
     )
     keep: str = _flag(
         "best", "the epoch of the best validation UAR, or the last", choices=("best", "last")
     )
-    batch_size: int = _flag(32, "clips a step", type=cli.at_least(int, 1), metavar="N")
-    learning_rate: float = _flag(2e-3, "Adam's (initial) rate", type=cli.positive, metavar="X")
+    batch_size: int = _flag(32, "clips a step", type=command.at_least(int, 1), metavar="N")
+    learning_rate: float = _flag(2e-3, "Adam's (initial) rate", type=command.positive, metavar="X")
     schedule: str = _flag("cosine", "course of the learning rate", choices=("cosine", "constant"))
-    epsilon: float = _flag(1e-7, "Adam's epsilon", type=cli.positive, metavar="X")
+    epsilon: float = _flag(1e-7, "Adam's epsilon", type=command.positive, metavar="X")
     ema_momentum: float | None = _flag(
         None,
         "validate and keep not the weights, but a moving average of them over the steps",
-        type=cli.share,
+        type=command.share,
         metavar="X",
     )
     balance_corpora: float = _flag(
         0.0,
         "how far to draw from small corpora oftener in training: from 0, every clip equally often, "
         "to 1, every corpus, which is what the flag alone says",
-        type=cli.share,
+        type=command.share,
         nargs="?",
         const=1.0,
         metavar="X",
@@ -152,7 +156,7 @@ class Config:
     class_weights: bool = _flag(
         False, "weigh classes by their inverse frequency", action="store_true"
     )
-    seed: int = _flag(0, "seed of weights, order and augmentation", type=cli.seed, metavar="N")
+    seed: int = _flag(0, "seed of weights, order and augmentation", type=command.seed, metavar="N")
 
     def __post_init__(self) -> None:
         rules.check(self)

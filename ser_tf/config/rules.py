@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config.options import UsageError
 from ser_tf.models import of_features
+from ser_tf.models.augmentations import AUGMENTATIONS
 
 if TYPE_CHECKING:
     from ser_tf.config.configuration import Config

@@ -102,7 +102,7 @@ def locate(
     if data_dir is not None:
         return _below(Path(data_dir), corpus)
     if corpus.handle is None:
-        from ser_tf import demo
+        from ser_tf.corpora import demo
 
         return demo.make(Path(cache_dir or default_cache_dir()))
     return download(corpus.title, corpus.handle)

@@ -241,7 +241,7 @@ def _demo(path: PurePath) -> Labels | None:
 
 
 def _demo_names() -> frozenset[str]:
-    from ser_tf import demo
+    from ser_tf.corpora import demo
 
     return frozenset(path.stem for path, _ in demo.paths())
 

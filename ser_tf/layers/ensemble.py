@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from ser_tf.layers import streams
+from ser_tf.layers import streaming
 
 Tensor = Any
 
@@ -55,8 +55,8 @@ class Ensemble(keras.layers.Layer):
 
     @property
     def stride(self) -> int:
-        """As of the members, see `ser_tf.layers.streams`."""
-        return streams.stride(self._chains[0])
+        """As of the members, see `ser_tf.layers.streaming`."""
+        return streaming.stride(self._chains[0])
 
     @property
     def state_size(self) -> int:
@@ -65,11 +65,11 @@ class Ensemble(keras.layers.Layer):
         Raises:
             AttributeError: if a member cannot stream; so this layer is none that streams.
         """
-        return streams.state_size_beside(self._chains)
+        return streaming.state_size_beside(self._chains)
 
     def step(self, chunk: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The mean logits after the next chunk, and the next state `(batch, state_size)`."""
-        logits, state = streams.step_beside(self._chains, chunk, state)
+        logits, state = streaming.step_beside(self._chains, chunk, state)
         return ops.mean(ops.stack(logits, axis=1), axis=1), state
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -89,4 +89,4 @@ class Ensemble(keras.layers.Layer):
 
     @property
     def _chains(self) -> list[list[keras.Layer]]:
-        return [streams.flatten(member) for member in self.members]
+        return [streaming.flatten(member) for member in self.members]

@@ -8,11 +8,11 @@ a stream.
 
 from collections.abc import Mapping
 
+from ser_tf.models.causal_lmu import StreamingLMU
 from ser_tf.models.convolutional import CNN1, CNN2
 from ser_tf.models.encoder import Encoder
 from ser_tf.models.lmu import LMU, MEMORIES, CoupledLMU
 from ser_tf.models.recurrent import CNNLSTM, LSTM
-from ser_tf.models.streaming import StreamingLMU
 
 __all__ = [
     "CAUSAL",

@@ -14,8 +14,8 @@ from tensorflow.lite.python.convert import ConverterError
 
 from ser_tf import files
 from ser_tf.errors import InputError
-from ser_tf.features import Feature
-from ser_tf.layers import streams
+from ser_tf.layers import streaming
+from ser_tf.models.features import Feature
 from ser_tf.serving.folding import fold
 from ser_tf.serving.publishing import probes
 
@@ -145,8 +145,8 @@ def _parts(model: keras.Model, feature: Feature) -> list[_Part]:
         return answer
 
     parts = [_whole(model, feature, of_clip)]
-    layers = streams.flatten(model)
-    if streams.can_stream(layers):
+    layers = streaming.flatten(model)
+    if streaming.can_stream(layers):
         parts.append(_stream(layers, feature.rate_hz, of_clip))
     return parts
 
@@ -172,11 +172,11 @@ def _whole(model: keras.Model, feature: Feature, of_clip: _ByKeras) -> _Part:
 
 def _stream(layers: Sequence[keras.Layer], rate_hz: int, of_clip: _ByKeras) -> _Part:
     """The model's next answer and state, after one more chunk."""
-    stride = streams.stride(layers)
+    stride = streaming.stride(layers)
     samples = max(1, round(CHUNK_SECONDS * rate_hz / stride)) * stride
     chunk = tf.TensorSpec([1, samples], tf.float32, "chunk")
-    state = tf.TensorSpec([1, streams.state_size(layers)], tf.float32, "state")
-    step = fold(functools.partial(streams.step, layers), chunk, state)
+    state = tf.TensorSpec([1, streaming.state_size(layers)], tf.float32, "state")
+    step = fold(functools.partial(streaming.step, layers), chunk, state)
 
     def follow(chunk: Any, state: Any) -> dict[str, Any]:
         probabilities, following = step(chunk, state)

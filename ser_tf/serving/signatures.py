@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from ser_tf.audio import to_wav
-from ser_tf.layers import streams
-from ser_tf.layers.resample import resample
-from ser_tf.layers.wav import decode_wav, first_error
+from ser_tf.layers import streaming
+from ser_tf.layers.signal.resample import resample
+from ser_tf.layers.signal.wav import decode_wav, first_error
 from ser_tf.serving.folding import fold
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 192_000
@@ -85,13 +85,13 @@ class Signatures:
             tf.TensorSpec([None, *self._of_clip]),
         )
         self._unsure = fold(calibration.unsure, tf.TensorSpec([None, len(classes)]))
-        layers = streams.flatten(model)
-        self._streams = streams.can_stream(layers)
+        layers = streaming.flatten(model)
+        self._streams = streaming.can_stream(layers)
         if self._streams:
-            self._stride = streams.stride(layers)
-            self._state = tf.TensorSpec([None, streams.state_size(layers)], tf.float32, "state")
+            self._stride = streaming.stride(layers)
+            self._state = tf.TensorSpec([None, streaming.state_size(layers)], tf.float32, "state")
             self._follow = fold(
-                lambda chunk, state: streams.step(layers, chunk, state),
+                lambda chunk, state: streaming.step(layers, chunk, state),
                 tf.TensorSpec([None, None]),
                 self._state,
             )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ser_tf.augment import AUGMENTATIONS
 from ser_tf.config import Config
-from ser_tf.data import Lessons
+from ser_tf.data.dataset import Lessons
 from ser_tf.errors import InputError
+from ser_tf.models.augmentations import AUGMENTATIONS
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -77,7 +77,7 @@ def training_batches(
 def _tensorflow_batches(
     config: Config, lessons: Lessons, front_end: keras.Layer, epochs: range
 ) -> "tf.data.Dataset":
-    from ser_tf import batches
+    from ser_tf.data import batches
     from ser_tf.layers.augment import mixup
 
     entries = [AUGMENTATIONS[name] for name in config.augment]

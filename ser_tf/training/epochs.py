@@ -13,8 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from ser_tf import artifacts, files
+from ser_tf import files
 from ser_tf.errors import InputError
+from ser_tf.inference import model_folder
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ class Accuracy(keras.metrics.Metric):
     """Share of clips whose likeliest class is the truth's, of those that have one.
 
     What is of no emotion, so that any class is as likely, does not count. The progress bar's
-    figure; results come from `ser_tf.metrics`.
+    figure; results come from `ser_tf.evaluation.metrics`.
     """
 
     def __init__(self, classes: int, name: str = "accuracy", **kwargs: Any) -> None:
@@ -167,7 +168,7 @@ def write_history(folder: Path, state: State) -> None:
     if not state.history:
         return
     with (
-        files.replacing(folder / artifacts.HISTORY) as temporary,
+        files.replacing(folder / model_folder.HISTORY) as temporary,
         temporary.open("w", newline="") as file,
     ):
         writer = csv.DictWriter(file, state.history[0].keys())
@@ -189,7 +190,7 @@ def save_checkpoint(folder: Path, model: keras.Model, state: State) -> None:
     }
     arrays["history"] = np.asarray(json.dumps(state.history))
     arrays["backend"] = np.asarray(keras.config.backend())
-    with files.replacing(folder / artifacts.CHECKPOINT) as temporary:
+    with files.replacing(folder / model_folder.CHECKPOINT) as temporary:
         np.savez(temporary, **arrays)
 
 
@@ -204,7 +205,7 @@ def restore_checkpoint(folder: Path, model: keras.Model, keep: str = "best") -> 
     Raises:
         InputError: if the checkpoint is broken or of another model or back end.
     """
-    path = folder / artifacts.CHECKPOINT
+    path = folder / model_folder.CHECKPOINT
     if not path.is_file():
         return State(keep=keep)
     model.optimizer.build(model.trainable_variables)

@@ -9,10 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from ser_tf import artifacts, splits
-from ser_tf import data as datasets
 from ser_tf.config import Config
-from ser_tf.data import Data
+from ser_tf.corpora import splits
+from ser_tf.data import dataset
+from ser_tf.data.dataset import Data
+from ser_tf.inference import model_folder
 from ser_tf.training import backends, teachers
 from ser_tf.training.run import train
 
@@ -30,7 +31,7 @@ def check(config: Config, data: Data) -> None:
             teacher cannot be asked, or a hyperparameter breaks its rule.
     """
     backends.refuse_what_needs_tensorflow(config)
-    split = datasets.split(data, config)
+    split = dataset.split(data, config)
     if config.teachers:
         teachers.check(config, split)
     config.build_network(len(data.classes))
@@ -58,17 +59,17 @@ def run(
         backends.refuse_what_needs_tensorflow(config)  # the rest `train` finds before it writes
         return train(config, data, front_end, folder, epoch_lines)
     check(config, data)
-    artifacts.save_config(folder, config, data.classes)
+    model_folder.save_config(folder, config, data.classes)
     results = []
     for number in range(1, config.fold_count + 1):
         _LOG.info("Fold %d of %d.", number, config.fold_count)
         fold = dataclasses.replace(config, fold=number)
         below = folder / f"fold-{number}"
         results.append(
-            artifacts.load_metrics(below) or train(fold, data, front_end, below, epoch_lines)
+            model_folder.load_metrics(below) or train(fold, data, front_end, below, epoch_lines)
         )
     metrics = mean_of_folds(results)
-    artifacts.save_metrics(folder, metrics)
+    model_folder.save_metrics(folder, metrics)
     return metrics
 
 

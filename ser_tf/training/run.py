@@ -13,21 +13,14 @@ import keras
 import numpy as np
 import pandas as pd
 
-from ser_tf import (
-    __version__,
-    artifacts,
-    files,
-    inference,
-    metrics,
-    plots,
-    progress,
-    report,
-    splits,
-)
-from ser_tf import data as datasets
+from ser_tf import __version__, console, files
 from ser_tf.config import Config
-from ser_tf.data import Data
+from ser_tf.corpora import splits
+from ser_tf.data import dataset
+from ser_tf.data.dataset import Data
 from ser_tf.errors import InputError
+from ser_tf.evaluation import metrics, plots, report
+from ser_tf.inference import model_folder, recogniser
 from ser_tf.layers.calibration import Calibration
 from ser_tf.training import backends, teachers
 from ser_tf.training.epochs import UAR, Accuracy, Journal, State, restore_checkpoint, write_history
@@ -58,13 +51,15 @@ def train(
         InputError: if the split or the model cannot be made, the teachers cannot be asked, the
             checkpoint is of another model or back end, the training diverges, or memory runs out.
     """
-    data = datasets.split(data, config)
+    data = dataset.split(data, config)
     if config.teachers:
         data = dataclasses.replace(data, answers=teachers.answers(config, data))
     keras.utils.set_random_seed(config.seed)
     with backends.scope():
         model = build_model(config, front_end, data.of("train"))
-        artifacts.save_config(folder, config, data.classes)  # only now is it one that can be built
+        model_folder.save_config(
+            folder, config, data.classes
+        )  # only now is it one that can be built
         encoder = model.get_layer("encoder")
         state = _run_epochs(config, folder, encoder, front_end, data, epoch_lines)
     return _finish(config, folder, model, data, state)
@@ -128,9 +123,9 @@ def _run_epochs(
                 initial_epoch=state.epochs,
                 epochs=config.epochs,
                 shuffle=False,  # the batches are
-                verbose=progress.of_epochs(epoch_lines),
+                verbose=console.of_epochs(epoch_lines),
                 validation_data=_arrays(data.of("validation")) if config.validation else None,
-                validation_batch_size=inference.BATCH,
+                validation_batch_size=recogniser.BATCH,
                 class_weight=training.class_weights if config.class_weights else None,
                 callbacks=[
                     Journal(folder, state, config.patience, watch),
@@ -166,7 +161,7 @@ def _more_callbacks(config: Config, folder: Path) -> list[keras.callbacks.Callba
     averaging = [] if config.ema_momentum is None else [keras.callbacks.SwapEMAWeights()]
     if not backends.on_tensorflow():
         return averaging
-    board = keras.callbacks.TensorBoard(folder / artifacts.TENSORBOARD, write_graph=False)
+    board = keras.callbacks.TensorBoard(folder / model_folder.TENSORBOARD, write_graph=False)
     return [*averaging, board]
 
 
@@ -177,7 +172,7 @@ def _arrays(data: Data) -> tuple[np.ndarray, np.ndarray]:
 def _test_scores(trainer: keras.Model, data: Data) -> dict[str, float]:
     """Loss, accuracy and UAR of the test clips by the trainer as it is now."""
     arrays = _arrays(data.of("test"))
-    scores = trainer.evaluate(*arrays, inference.BATCH, verbose=0, return_dict=True)
+    scores = trainer.evaluate(*arrays, recogniser.BATCH, verbose=0, return_dict=True)
     return {f"test_{name}": float(score) for name, score in scores.items()}
 
 
@@ -188,10 +183,10 @@ def _finish(
     if config.validation:
         _calibrate(model, data.of("validation"))
     parts = [part for part in splits.PARTS if (data.rows["part"] == part).any()]
-    tables = {part: inference.predictions(model, data.of(part)) for part in parts}
-    with files.replacing(folder / artifacts.MODEL) as temporary:
+    tables = {part: recogniser.predictions(model, data.of(part)) for part in parts}
+    with files.replacing(folder / model_folder.MODEL) as temporary:
         model.save(temporary)
-    with files.replacing(folder / artifacts.PREDICTIONS) as temporary:
+    with files.replacing(folder / model_folder.PREDICTIONS) as temporary:
         # A path may be what is no UTF-8.
         table = tables[parts[-1]].drop(columns="sex")
         table.to_csv(temporary, index=False, errors="surrogateescape")
@@ -201,15 +196,15 @@ def _finish(
     }
     content = {**_header(config, model, data.classes), **scores}
     _draw(folder, state, content, parts[-1], tables[parts[-1]])
-    artifacts.save_metrics(folder, content)
-    (folder / artifacts.CHECKPOINT).unlink(missing_ok=True)
+    model_folder.save_metrics(folder, content)
+    (folder / model_folder.CHECKPOINT).unlink(missing_ok=True)
     return content
 
 
 def _calibrate(model: keras.Model, validation: Data) -> None:
     """Sets temperature and threshold of `unsure` by the validation clips."""
     calibration = model.get_layer("calibration")
-    logits = inference.logits(model.get_layer("encoder"), validation.features)
+    logits = recogniser.logits(model.get_layer("encoder"), validation.features)
     temperature = metrics.fit_temperature(logits, validation.labels)
     calibration.set(temperature, 0.0)
     threshold = metrics.unsure_threshold(np.asarray(calibration(logits)), validation.labels)
@@ -255,10 +250,10 @@ def _draw(
     title = f"{report.title(metrics)}: {part} UAR {100 * scores['uar']:.1f} %"
     history = pd.DataFrame(state.history)
     pictures = {
-        artifacts.CURVES: plots.learning_curves(history, state.best_epoch),
-        artifacts.CONFUSION: plots.confusion(scores["confusion"], classes, title),
-        artifacts.SPEAKERS: plots.speakers(scores["per_speaker"], scores["uar"], title),
-        artifacts.CALIBRATION: plots.calibration(answers, classes, title),
+        model_folder.CURVES: plots.learning_curves(history, state.best_epoch),
+        model_folder.CONFUSION: plots.confusion(scores["confusion"], classes, title),
+        model_folder.SPEAKERS: plots.speakers(scores["per_speaker"], scores["uar"], title),
+        model_folder.CALIBRATION: plots.calibration(answers, classes, title),
     }
     for name, picture in pictures.items():
         plots.save(picture, folder / name)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_tf import artifacts, inference
 from ser_tf import config as configurations
-from ser_tf import data as datasets
 from ser_tf.config import Config
-from ser_tf.data import Data
+from ser_tf.data import dataset
+from ser_tf.data.dataset import Data
 from ser_tf.errors import InputError
+from ser_tf.inference import model_folder, recogniser
 
 _IN_COMMON = ("all_classes", "copies", "corpora", "features", "feature_options")
 
@@ -36,7 +36,7 @@ def answers(config: Config, data: Data) -> np.ndarray:
     training = data.of("train")
     table = np.zeros((len(data.rows), len(data.classes)), np.float32)
     for folder in _folders(config):
-        said = inference.predictions(artifacts.load(folder).model, training)
+        said = recogniser.predictions(model_folder.load(folder).model, training)
         table[data.rows["part"] == "train"] += said.filter(regex="^p_")
     return table / len(config.teachers)
 
@@ -50,10 +50,10 @@ def check(config: Config, data: Data) -> None:
     """
     judging = data.rows[data.rows["part"] != "train"]
     for folder in _folders(config):
-        teacher, _ = artifacts.load_config(folder)
+        teacher, _ = model_folder.load_config(folder)
         advice = "a teacher has them in common with its pupil."
         configurations.refuse_changes(teacher, config, _IN_COMMON, folder, advice)
-        rows = datasets.split(data, teacher).rows
+        rows = dataset.split(data, teacher).rows
         heard = rows["digest"][rows["part"] == "train"]
         known = judging[judging["digest"].isin(heard)]
         if len(known):

@@ -7,15 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ser_tf.layers.augment.augmentation import (
-    Augmentation,
-    draw,
-    fft_length,
-    ordered,
-    proportion,
-)
+from ser_tf.layers.augment.augmentation import Augmentation, draw, fft_length, ordered, proportion
 from ser_tf.layers.augment.vocoder import fit
-from ser_tf.layers.resample import resample
+from ser_tf.layers.signal.resample import resample
 
 _SLOPE = 12.0
 """Steepness of the band: 8 dB less at an edge, 26 half an octave outside it, 48 a whole one."""

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ser_tf.layers.resample import as_double, resample
+from ser_tf.layers.signal.resample import as_double, resample
 
 _WINDOW_SAMPLES = 2048
 _HOP_SAMPLES = 512

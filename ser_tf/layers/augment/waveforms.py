@@ -6,13 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ser_tf.layers.augment.augmentation import (
-    Augmentation,
-    draw,
-    fft_length,
-    ordered,
-    proportion,
-)
+from ser_tf.layers.augment.augmentation import Augmentation, draw, fft_length, ordered, proportion
 from ser_tf.layers.augment.vocoder import fit, pitch_shift, time_stretch
 
 

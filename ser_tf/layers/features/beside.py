@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from ser_tf.layers import streams
+from ser_tf.layers import streaming
 from ser_tf.layers.features.framing import Float32Layer, Shape
 
 
@@ -50,8 +50,8 @@ class Beside(Float32Layer):
 
     @property
     def stride(self) -> int:
-        """As of the chains, see `ser_tf.layers.streams`."""
-        return streams.stride(self.chains[0])
+        """As of the chains, see `ser_tf.layers.streaming`."""
+        return streaming.stride(self.chains[0])
 
     @property
     def state_size(self) -> int:
@@ -60,11 +60,11 @@ class Beside(Float32Layer):
         Raises:
             AttributeError: if a chain cannot stream; so this layer is none that streams.
         """
-        return streams.state_size_beside(self.chains)
+        return streaming.state_size_beside(self.chains)
 
     def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
         """The channels of the next chunk, and the next state `(batch, state_size)`."""
-        outputs, state = streams.step_beside(self.chains, chunk, state)
+        outputs, state = streaming.step_beside(self.chains, chunk, state)
         return ops.concatenate(outputs, axis=-1), state
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -1,7 +1,7 @@
 """Causal features: each frame depends on what was heard before its end, and on nothing after it.
 
 Layers that need what was heard before compute a clip at once (`call`) or chunk by chunk (`step`,
-see `ser_tf.layers.streams`), with equal results.
+see `ser_tf.layers.streaming`), with equal results.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from ser_tf.layers.features.spectrum import (
     cosine_vectors,
     decibels,
 )
-from ser_tf.layers.streams import fading_sums
+from ser_tf.layers.streaming import fading_sums
 
 ABSENT = -1e4
 """The logarithm of the weight of a frame that was never heard: the weight itself is 0.0. Rows of

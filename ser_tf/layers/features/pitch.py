@@ -9,7 +9,7 @@ from keras import ops
 
 from ser_tf.layers.features.framing import Float32Layer, Shape, require, require_positive
 from ser_tf.layers.features.spectrum import CausalFrames, SpectralFrames
-from ser_tf.layers.streams import fading_sums
+from ser_tf.layers.streaming import fading_sums
 
 REFERENCE_HZ = 180.0
 """The pitch from which octaves are counted, between the usual ones of men and women."""

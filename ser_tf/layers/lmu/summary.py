@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from ser_tf.layers import streams
+from ser_tf.layers import streaming
 from ser_tf.layers.features.causal import ABSENT
 from ser_tf.layers.lmu.checks import check_rates, check_sizes
 from ser_tf.layers.lmu.parallel import LMU
@@ -145,7 +145,7 @@ class LMUSummary(keras.layers.Layer):
             The summary of all that was heard up to the end of the chunk, and the next state.
         """
         blocks, weight = self._blocks(chunk[..., :-1], chunk[..., -1])
-        tail, *states, sums = streams.split(state, self._sizes)
+        tail, *states, sums = streaming.split(state, self._sizes)
         h, tail = self._look_back(blocks, tail)
         following = []
         for number, (memory, before) in enumerate(zip(self.memories, states, strict=True)):

@@ -1,0 +1,1 @@
+"""What the commands share: flags, one line for an error, exit codes."""

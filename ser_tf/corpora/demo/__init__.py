@@ -1,0 +1,10 @@
+"""The synthetic demo corpus: `make` writes it, `synthesise` gives one clip of it.
+
+No person speaks in it. It lets the whole of ser_tf run with no download; its scores say nothing
+about real speech.
+"""
+
+from ser_tf.corpora.demo.corpus import make, paths
+from ser_tf.corpora.demo.synthesis import RATE_HZ, synthesise
+
+__all__ = ["RATE_HZ", "make", "paths", "synthesise"]

@@ -1,0 +1,1 @@
+"""From the index of clips to batches: decode, cache, features, augmented copies."""

@@ -1,0 +1,122 @@
+"""The files of finished runs: NAME.csv and the folder NAME for each comparison."""
+
+import csv
+import dataclasses
+import math
+import shutil
+import statistics
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ser_tf import files
+from ser_tf.errors import InputError
+from ser_tf.evaluation.comparison.runs import Result, folder_name, of_folder
+from ser_tf.inference import model_folder
+
+FOLDER = Path("saved_models/results")
+
+
+def load(name: str) -> list[Result]:
+    """The runs of the comparison of that name.
+
+    Raises:
+        InputError: if there are none, or the file is broken.
+    """
+    path = FOLDER / f"{name}.csv"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in FOLDER.glob("*.csv"))) or "nothing"
+        raise InputError(f"{path}: no such results; {FOLDER} holds {known}.")
+    types = typing.get_type_hints(Result)
+    try:
+        with path.open(newline="") as file:
+            return [
+                Result(**{field: _READ[types[field]](text) for field, text in row.items()})
+                for row in csv.DictReader(file)
+            ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no results of `python -m ser_tf.compare` ({error}).") from error
+
+
+def of_last_epochs(name: str, count: int) -> list[Result]:
+    """The runs of the comparison, each with the mean scores of its last `count` epochs.
+
+    Those of the training clips are as the epochs went on. Only runs whose test clips were scored
+    after every epoch, and whose history is kept, have such scores; the others are left out.
+
+    Raises:
+        InputError: if no run has, or a history is broken.
+    """
+    found = []
+    for result in load(name):
+        path = kept(name, result) / model_folder.HISTORY
+        if path.is_file() and (means := _means(path, count)):
+            found.append(dataclasses.replace(result, **means))
+    if not found:
+        raise InputError(
+            f"--last-epochs: no run of {FOLDER / name}.csv was scored after every epoch; "
+            "--preset published does so."
+        )
+    return found
+
+
+def _means(history: Path, count: int) -> dict[str, Any]:
+    """Scores of a `Result`, from its history; none if its test clips were not scored there."""
+    names = {
+        **{"train_accuracy": "accuracy", "train_uar": "uar"},
+        **{"test_accuracy": "test_accuracy", "test_uar": "test_uar"},
+    }
+    try:
+        with history.open(newline="") as file:
+            rows = list(csv.DictReader(file))[-count:]
+        if "test_uar" not in rows[-1]:
+            return {}
+        means = {
+            field: statistics.mean(float(row[column]) for row in rows)
+            for field, column in names.items()
+        }
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{history}: no history of a run ({error}).") from error
+    return {**means, "test_macro_f1": math.nan}  # which no history has
+
+
+def add(name: str, new: Iterable[Result]) -> list[Result]:
+    """Puts runs into the comparison of that name, each in its earlier one's stead; all of them."""
+    kept = load(name) if (FOLDER / f"{name}.csv").is_file() else []
+    by_place = {result.place: result for result in (*kept, *new)}
+    results = [by_place[place] for place in sorted(by_place)]
+    with files.replacing(FOLDER / f"{name}.csv") as temporary, temporary.open("w") as file:
+        columns = [field.name for field in dataclasses.fields(Result)]
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(dataclasses.asdict, results))
+    return results
+
+
+def keep(name: str, folder: Path) -> Result:
+    """Puts the finished run of a model folder into the comparison of that name.
+
+    Its scores and its history, if it is one run, are copied as well, so that its pictures can be
+    drawn where its weights are not: comparisons may grow on several machines.
+    """
+    result = of_folder(folder)
+    add(name, [result])
+    for file in (model_folder.METRICS, model_folder.HISTORY):
+        if (folder / file).is_file():
+            with files.replacing(kept(name, result) / file) as temporary:
+                shutil.copyfile(folder / file, temporary)
+    return result
+
+
+def kept(name: str, result: Result) -> Path:
+    """The folder with the scores and the history of a run, of older runs perhaps absent."""
+    return FOLDER / name / folder_name(result.model, result.split, result.seed)
+
+
+_READ: Mapping[Any, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    float: float,
+    bool: {"True": True, "False": False}.__getitem__,
+}

@@ -1,0 +1,82 @@
+"""Scores as text for a terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ser_tf.corpora import CORPORA
+from ser_tf.corpora.splits import PARTS
+
+
+def title(metrics: Mapping[str, Any]) -> str:
+    """A run in a few words: model, corpora, split, and whether the split leaks."""
+    corpora = ", ".join(CORPORA[name].title for name in metrics["corpora"])
+    leaky = " (LEAKY)" if metrics["leaky"] else ""
+    return f"{metrics['model']} on {corpora}, split by {metrics['split']}{leaky}"
+
+
+def of_run(metrics: Mapping[str, Any], folder: Path) -> str:
+    """A finished run: what was trained, a line for each part of the split, where it lies."""
+    folds = f", mean of {metrics['folds']} folds" if "folds" in metrics else ""
+    lines = [f"{title(metrics)}{folds}; {metrics['parameters']:,} parameters"]
+    parts = [part for part in PARTS if part in metrics]
+    lines += _rows({part: metrics[part] for part in parts})
+    if len(metrics[parts[-1]]["per_corpus"]) > 1:
+        lines += ["", f"{parts[-1]}:", *_corpora(metrics[parts[-1]])]
+    if metrics["leaky"]:
+        lines.append("LEAKY: training and test share clips and speakers; no honest figure.")
+    return "\n".join([*lines, f"Saved in {folder}", ""])
+
+
+def of_scores(scores: Mapping[str, Any]) -> str:
+    """One set of scored clips: its line, a line for each corpus and each class."""
+    lines = _rows({"all": scores})
+    lines += [
+        "",
+        *_corpora(scores),
+        "",
+        f"{'emotion':<26}{'clips':>8}{'recall':>10}{'precision':>11}",
+    ]
+    for emotion, values in scores["per_class"].items():
+        lines.append(
+            f"{emotion:<26}{values['n_clips']:>8}{_percent(values['recall']):>10}"
+            f"{_percent(values['precision']):>11}"
+        )
+    return "\n".join([*lines, ""])
+
+
+def of_robustness(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line a condition, with the change of its UAR from that of the first."""
+    clean, *_ = scores.values()
+    lines = [f"{'condition':<26}{'accuracy':>10}{'UAR':>8}{'change':>9}"]
+    for name, values in scores.items():
+        change = 100 * (values["uar"] - clean["uar"])
+        lines.append(
+            f"{name:<26}{_percent(values['accuracy']):>10}{_percent(values['uar']):>8}"
+            f"{change:>+9.1f}"
+        )
+    return "\n".join([*lines, f"{clean['n_clips']} clips of {clean['n_speakers']} speakers", ""])
+
+
+def _corpora(scores: Mapping[str, Any]) -> list[str]:
+    return [f"{'corpus':<26}{'clips':>8}{'accuracy':>10}{'UAR':>8}"] + [
+        f"{CORPORA[name].title:<26}{corpus['n_clips']:>8}{_percent(corpus['accuracy']):>10}"
+        f"{_percent(corpus['uar']):>8}"
+        for name, corpus in scores["per_corpus"].items()
+    ]
+
+
+def _rows(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = [f"{'':<12}{'clips':>8}{'speakers':>10}{'accuracy':>10}{'UAR':>8}   95 % interval"]
+    for part, scores in parts.items():
+        low_high = scores.get("uar_ci95")
+        interval = f"{_percent(low_high[0])} to {_percent(low_high[1])}" if low_high else "-"
+        lines.append(
+            f"{part:<12}{scores['n_clips']:>8}{scores['n_speakers']:>10}"
+            f"{_percent(scores['accuracy']):>10}{_percent(scores['uar']):>8}   {interval}"
+        )
+    return lines
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"

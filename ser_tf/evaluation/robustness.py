@@ -1,0 +1,131 @@
+"""How answers hold where recordings are not what a studio makes: one condition after another."""
+
+import io
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ser_tf import audio, console
+from ser_tf.evaluation import metrics
+from ser_tf.inference import recogniser as inference
+
+if TYPE_CHECKING:
+    from ser_tf.data.dataset import Data
+    from ser_tf.inference.model_folder import Artifact
+
+Condition = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
+"""What happens to a recording: waveform `(samples,)`, its rate and chance to a waveform at it."""
+
+CLEAN = "clean"
+NOISE_DB = 10.0
+SILENCE_SECONDS = 3.0
+
+_MU = 255.0
+_MP3_32_KBPS = 0.842
+"""libsndfile's compression level of 32 kb/s: at rates up to 24 kHz 160 kb/s less 152 times it."""
+
+
+def measure(artifact: "Artifact", data: "Data") -> dict[str, dict[str, Any]]:
+    """The scores of the clips of `data` under every condition.
+
+    Every clip is heard as a whole recording, as by `predict`. Chance depends on the clip alone.
+
+    Returns:
+        For each name in `CONDITIONS` what `metrics.score` says.
+    """
+    recogniser = inference.Recogniser(artifact)
+    answers: dict[str, list[list[float]]] = {name: [] for name in CONDITIONS}
+    rows = data.rows[data.rows["copy"] == 0]
+    clips = list(zip(rows["waveform"], rows["digest"], strict=True))
+    for path, digest in console.bar(clips, "conditions", len(clips)):
+        waveform = np.fromfile(path, "<f4")
+        for name, change in CONDITIONS.items():
+            rng = np.random.default_rng(int(digest[:8], 16))
+            heard = change(waveform, artifact.rate_hz, rng).astype(np.float32)
+            answers[name].append([*recogniser.answer(heard).probabilities.values()])
+    classes, calibration = artifact.classes, artifact.calibration
+    scores = {}
+    for name, found in answers.items():
+        table = inference.table(rows, np.array(found), classes, calibration.unsure_below)
+        scores[name] = metrics.score(table, classes, calibration.temperature)
+    return scores
+
+
+def _gain(gain_db: float) -> Condition:
+    """Louder or softer, in 16 bits: what does not fit is clipped."""
+
+    def change(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+        louder = np.round(waveform * 10 ** (gain_db / 20) * 32_768)
+        return np.clip(louder, -32_768, 32_767) / 32_768
+
+    return change
+
+
+def _silence(before: float, after: float) -> Condition:
+    """Seconds of digital silence around the clip."""
+
+    def change(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+        return np.pad(waveform, (round(before * rate_hz), round(after * rate_hz)))
+
+    return change
+
+
+def _telephone(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+    """300 to 3,400 Hz at 8 kHz, in the 8 bits of ITU-T G.711's mu-law."""
+    from scipy.signal import butter, sosfiltfilt
+
+    narrow = audio.resample(waveform, rate_hz, 8_000).astype(np.float64)
+    padded = np.pad(narrow, 400)
+    band = butter(4, [300, 3_400], "bandpass", fs=8_000, output="sos")
+    narrow = sosfiltfilt(band, padded)[400 : 400 + len(narrow)]
+    compressed = np.sign(narrow) * np.log1p(_MU * np.minimum(np.abs(narrow), 1)) / np.log1p(_MU)
+    stored = np.round(compressed * 127) / 127
+    expanded = np.sign(stored) * np.expm1(np.abs(stored) * np.log1p(_MU)) / _MU
+    return audio.resample(expanded.astype(np.float32), 8_000, rate_hz)
+
+
+def _mp3(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+    """MP3 at a constant 32 kb/s, at 16 kHz."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(
+        file,
+        audio.resample(waveform, rate_hz, 16_000),
+        16_000,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="CONSTANT",
+        compression_level=_MP3_32_KBPS,
+    )
+    file.seek(0)
+    return audio.resample(soundfile.read(file, dtype="float32")[0], 16_000, rate_hz)
+
+
+def _noise(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+    """Pink noise, `NOISE_DB` below the clip's mean power."""
+    spectrum = np.fft.rfft(rng.standard_normal(len(waveform)))
+    spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1))
+    noise = np.fft.irfft(spectrum, len(waveform))
+    power = np.mean(np.square(waveform)) / max(float(np.mean(np.square(noise))), 1e-12)
+    return waveform + noise * np.sqrt(power * 10 ** (-NOISE_DB / 10))
+
+
+def _resampled(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
+    """To 44.1 kHz and back."""
+    return audio.resample(audio.resample(waveform, rate_hz, 44_100), 44_100, rate_hz)
+
+
+CONDITIONS: Mapping[str, Condition] = {
+    CLEAN: lambda waveform, rate_hz, rng: waveform,
+    "gain of -30 dB": _gain(-30),
+    "gain of +20 dB, clipped": _gain(20),
+    "3 s of silence before": _silence(SILENCE_SECONDS, 0),
+    "3 s of silence after": _silence(0, SILENCE_SECONDS),
+    "telephone": _telephone,
+    "MP3 at 32 kb/s": _mp3,
+    "pink noise at 10 dB": _noise,
+    "resampled to 44.1 kHz and back": _resampled,
+}
+"""What can happen to a recording, by the name that tables print."""

@@ -1,0 +1,1 @@
+"""Answers of trained models: the model folder, recordings, streams, the shipped model."""

@@ -1,0 +1,1 @@
+"""Waveforms in the graph: WAV bytes and resampling."""

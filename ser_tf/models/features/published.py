@@ -1,0 +1,78 @@
+"""The row of features of the published experiment."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ser_tf.models.features.shapes import OneLength
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Published(OneLength):
+    """The published flat row of 22,050 Hz: see `ser_tf.layers.features.PublishedRow`.
+
+    Attributes:
+        rate_hz: sampling rate of the waveform.
+        offset_seconds: beginning of the part of a clip that is taken.
+        clip_seconds: length of that part.
+        frame_samples: length of a frame.
+        hop_samples: distance between two frames.
+        n_mels: number of mel bands below the coefficients.
+        n_mfcc: number of coefficients a frame.
+        kept: which part of a recording longer than `span_seconds` is heard as one clip.
+    """
+
+    normalised_axes = (1, 2)
+    kept: ClassVar[str] = "beginning"
+
+    rate_hz: int = 22_050
+    offset_seconds: float = 0.6
+    clip_seconds: float = 2.5
+    frame_samples: int = 2048
+    hop_samples: int = 512
+    n_mels: int = 128
+    n_mfcc: int = 20
+
+    @property
+    def span_seconds(self) -> float:
+        """How much of a recording, from its beginning, the features can depend on."""
+        return self.offset_seconds + self.clip_seconds
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`(frames, channels)` of a clip's features: the row is a sequence of single numbers."""
+        return self.channels * self.frames(round(self.span_seconds * self.rate_hz)), 1
+
+    @property
+    def channels(self) -> int:
+        """Numbers a frame: zero-crossing rate, RMS and the coefficients."""
+        return 2 + self.n_mfcc
+
+    def frames(self, samples: int) -> int:
+        """How many frames the part that is taken of a waveform of so many samples has."""
+        taken = min(
+            samples - round(self.offset_seconds * self.rate_hz),
+            round(self.clip_seconds * self.rate_hz),
+        )
+        return 1 + taken // self.hop_samples if taken > 0 else 0
+
+    def build(self) -> "keras.Layer":
+        """The layer "front_end": waveform `(batch, samples)` → `(batch, *shape)`, float32.
+
+        Raises:
+            ValueError: if a hyperparameter breaks its rule.
+        """
+        from ser_tf.layers import features
+
+        return features.PublishedRow(
+            rate_hz=self.rate_hz,
+            offset_samples=round(self.offset_seconds * self.rate_hz),
+            clip_samples=round(self.clip_seconds * self.rate_hz),
+            frame_samples=self.frame_samples,
+            hop_samples=self.hop_samples,
+            n_mels=self.n_mels,
+            n_mfcc=self.n_mfcc,
+            name="front_end",
+        )

@@ -1,0 +1,195 @@
+"""A client of TensorFlow Serving, whichever interface it is asked through."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ser_tf import audio
+from ser_tf.errors import InputError
+from ser_tf.inference.answers import Answer
+from ser_tf.serving.client.failures import ClipError, ServerError, UnavailableError
+from ser_tf.serving.client.rest import REST
+from ser_tf.serving.client.rpc import GRPC
+
+_FIRST_DELAY_SECONDS = 0.25
+_READY = "AVAILABLE"
+
+
+class Transport(Protocol):
+    """How a server is asked."""
+
+    def states(self, version: str | None) -> dict[str, str]:
+        """The state of each version of the model, or of the one: empty if there is none."""
+
+    def ask(self, wav: bytes) -> Mapping[str, Any]:
+        """What `serving_default` answers to one WAV file, by the name of the output.
+
+        Raises:
+            UnavailableError: if it cannot be reached or is too busy.
+            ClipError: if it does not answer in time, or refuses.
+        """
+
+    def close(self) -> None:
+        """Lets go of the connection."""
+
+
+TRANSPORTS: dict[str, type] = {"http": REST, "https": REST, "grpc": GRPC}
+"""How a server is asked, by the scheme of its address."""
+
+
+class Client:
+    """Asks a server about recordings.
+
+    As in::
+
+        with Client("http://localhost:8501", "ser-lmu") as client:
+            print(client.answer("talk.mp3"))
+
+    A recording is heard as one clip, which `predict` does up to twice the length that the model's
+    features span; longer ones it hears in windows.
+
+    Args:
+        server: `http://HOST:PORT` or `https://HOST:PORT` (REST), or `grpc://HOST:PORT`, which
+            needs tensorflow-serving-api.
+        model: the name under which the server knows the model.
+        version: number or label of the version; None: the server's choice.
+        timeout_seconds: how long to wait for an answer.
+        retries: how often to ask again when the server is not available, each time after twice
+            the pause of the time before.
+
+    Raises:
+        InputError: if `server` is no such address.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        model: str,
+        version: str | None = None,
+        timeout_seconds: float = 60.0,
+        retries: int = 4,
+    ) -> None:
+        if (scheme := _scheme(server)) not in TRANSPORTS:
+            choices = ", ".join(f"{scheme}://HOST:PORT" for scheme in TRANSPORTS)
+            raise InputError(f"{server}: no address of a server; choose from {choices}.")
+        self.server = server
+        self.model = model
+        self.version = version
+        self.retries = retries
+        self._transport: Transport = TRANSPORTS[scheme](server, model, version, timeout_seconds)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transport.close()
+
+    def check(self) -> None:
+        """Finds out whether the server has the model.
+
+        Raises:
+            ServerError: if there is no server, or it lacks the model or the version.
+        """
+        states = self._states(self.version)
+        if _READY in states.values():
+            return
+        if states:
+            found = ", ".join(f"{version} is {state}" for version, state in states.items())
+            raise ServerError(f"{self.server}: model {self.model} is not available yet ({found}).")
+        known = self._states(None) if self.version else {}
+        if not known:
+            raise ServerError(f"{self.server}: the server knows no model {self.model}.")
+        raise ServerError(
+            f"{self.server}: model {self.model} has no version {self.version}; "
+            f"it has {', '.join(known)}."
+        )
+
+    def answer(self, path: str | Path) -> Answer:
+        """The emotion in a recording of any format.
+
+        Raises:
+            AudioError: if it cannot be read.
+            ClipError: if the server cannot answer it.
+            ServerError: if there is nobody to ask.
+        """
+        samples, rate_hz = audio.read(path)
+        outputs = self._persist(audio.to_wav(samples.mean(axis=1), rate_hz), path)
+        try:
+            if error := outputs["error"]:
+                raise ClipError(f"{path}: {error}.")
+            return _answer(outputs)
+        except KeyError:
+            raise ServerError(
+                f"{self.server}: model {self.model} is none that ser_tf has published."
+            ) from None
+
+    def answers(
+        self, paths: Iterable[Path], concurrency: int = 4
+    ) -> Iterator[tuple[Path, Answer | InputError]]:
+        """Each path with its answer, or with what is wrong with it, in the order of the paths.
+
+        Raises:
+            ServerError: if there is nobody to ask.
+        """
+
+        def attempt(path: Path) -> tuple[Path, Answer | InputError]:
+            try:
+                return path, self.answer(path)
+            except ServerError:
+                raise
+            except InputError as error:
+                return path, error
+
+        pool = ThreadPoolExecutor(concurrency)
+        try:
+            yield from pool.map(attempt, paths)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _persist(self, wav: bytes, path: str | Path) -> Mapping[str, Any]:
+        """The server's outputs for one file, after as many tries as it takes and is allowed."""
+        for attempt in range(self.retries + 1):
+            try:
+                return self._transport.ask(wav)
+            except ClipError as error:
+                raise ClipError(f"{path}: {error}") from None
+            except ServerError as error:
+                raise ServerError(f"{self.server}: {error}") from None
+            except UnavailableError as error:
+                reason = error
+            if attempt < self.retries:
+                time.sleep(_FIRST_DELAY_SECONDS * 2**attempt * random.uniform(0.5, 1.0))
+        self.check()
+        raise ClipError(f"{path}: no answer in {self.retries + 1} tries ({reason}).")
+
+    def _states(self, version: str | None) -> dict[str, str]:
+        try:
+            return self._transport.states(version)
+        except UnavailableError as error:
+            raise ServerError(f"{self.server}: no server answers there ({error}).") from None
+        except (ClipError, ServerError) as error:
+            raise ServerError(f"{self.server}: {error}") from None
+
+
+def _scheme(server: str) -> str:
+    """The scheme of an address, "" if that is not of a host and, perhaps, a port."""
+    try:
+        address = urlsplit(server)
+        host, _ = address.hostname or "", address.port  # both raise where they are malformed
+        host.encode("idna")
+    except ValueError:
+        return ""
+    return address.scheme if host else ""
+
+
+def _answer(outputs: Mapping[str, Any]) -> Answer:
+    values = np.asarray(outputs["probabilities"], np.float32).tolist()
+    probabilities = dict(zip(outputs["classes"], values, strict=True))
+    emotion = outputs["label"]
+    return Answer(emotion, probabilities[emotion], probabilities, outputs["unsure"])

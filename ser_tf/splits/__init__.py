@@ -1,6 +1,0 @@
-"""Which clips train, which validate and which test: splits, folds of them, published protocols."""
-
-from ser_tf.splits.assignment import KINDS, PARTS, assign, folds, leaky
-from ser_tf.splits.protocols import PROTOCOLS, Fold, follow
-
-__all__ = ["KINDS", "PARTS", "PROTOCOLS", "Fold", "assign", "folds", "follow", "leaky"]
