@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -86,18 +88,22 @@ def test_a_wheel_brings_the_model_along(tmp_path):
         names = archive.namelist()
     for part in ("model.keras", "config.json", "README.md", "1/saved_model.pb"):
         assert sum(name.endswith(f"share/ser_tf/{shipped.NAME}/{part}") for name in names) == 1
-    prefix = tmp_path / "prefix"
-    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--prefix", prefix]
+    home = tmp_path / "venv"
+    venv.create(home)
+    Path(sysconfig.get_path("purelib", "venv", {"base": str(home)}), "this.pth").write_text(
+        sysconfig.get_path("purelib")  # what the wheel needs, without an editable ser_tf
+    )
+    python = home / "bin/python"
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--quiet"]
     subprocess.run([*install, wheel], check=True)
-    [packages] = prefix.rglob("site-packages")
     found = subprocess.run(
-        [sys.executable, "-c", "from ser_tf import shipped; print(shipped.model_dir())"],
-        env={**os.environ, "PYTHONPATH": str(packages)},
+        [python, "-c", "from ser_tf.inference import shipped; print(shipped.model_dir())"],
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
     )
     folder = Path(found.stdout.strip())
-    assert folder.is_relative_to(prefix)
+    assert folder.is_relative_to(home)
     assert (folder / "model.keras").read_bytes() == (FOLDER / "model.keras").read_bytes()
