@@ -1,23 +1,32 @@
-"""The features a model can hear by: one frozen dataclass an entry, its fields the hyperparameters.
+"""The registry of features: one frozen dataclass an entry, its fields the hyperparameters.
 
-`FEATURES["mfcc"].build()` makes the Keras layer that a saved model begins with; options are changed
-by `dataclasses.replace(FEATURES["mfcc"], n_mfcc=13)`. Nothing here imports Keras before `build()`.
+`FEATURES["mfcc"].build()` makes the Keras layer that a saved model begins with;
+`dataclasses.replace(FEATURES["mfcc"], n_mfcc=13)` changes a hyperparameter. Keras is not imported
+before `build()`. To add features, write a subclass of `Feature` and add a line to `FEATURES`.
 """
 
-from ser_tf.models.features.causal import Causal
-from ser_tf.models.features.frames import MFCC, LogMel
-from ser_tf.models.features.published import Published
+from ser_tf.models.features.causal import CausalFeatures
+from ser_tf.models.features.feature import Feature, FixedLength, VaryingLength
+from ser_tf.models.features.frames import LogMelFeatures, MFCCFeatures
+from ser_tf.models.features.published import PublishedFeatures
 
-__all__ = ["FEATURES", "MFCC", "Causal", "Feature", "LogMel", "Published"]
-
-Feature = Published | LogMel | Causal
+__all__ = [
+    "FEATURES",
+    "CausalFeatures",
+    "Feature",
+    "FixedLength",
+    "LogMelFeatures",
+    "MFCCFeatures",
+    "PublishedFeatures",
+    "VaryingLength",
+]
 
 FEATURES: dict[str, Feature] = {
-    "published": Published(),
-    "mfcc": MFCC(),
-    "mfcc_deltas": MFCC(deltas=2),
-    "mfcc_pitch": MFCC(pitch=True),
-    "logmel": LogMel(),
-    "causal": Causal(),
+    "published": PublishedFeatures(),
+    "mfcc": MFCCFeatures(),
+    "mfcc_deltas": MFCCFeatures(deltas=2),
+    "mfcc_pitch": MFCCFeatures(pitch=True),
+    "logmel": LogMelFeatures(),
+    "causal": CausalFeatures(),
 }
 """The features by the name that `--features` takes."""

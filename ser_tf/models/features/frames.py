@@ -1,32 +1,33 @@
-"""Frames of clips that are fitted to one length."""
+"""Frames of clips that are cut or padded to one length."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from ser_tf.models.features.shapes import Frames, OneLength
+from ser_tf.models.features.feature import FixedLength
+from ser_tf.models.features.framing import Frames
 
 if TYPE_CHECKING:
     import keras
 
 
 @dataclass(frozen=True)
-class LogMel(Frames, OneLength):
-    """Frames of mel-band levels in dB, of clips fitted to one length.
+class LogMelFeatures(Frames, FixedLength):
+    """Levels of mel bands in dB, of clips that are cut or padded to one length.
 
     Attributes:
-        clip_seconds: shorter clips get zeros in front, of longer ones the middle is taken.
-        deltas: how many derivatives in time are appended as channels.
-        kept: which part of a recording longer than `span_seconds` is heard as one clip.
+        clip_seconds: shorter clips get zeros in front; of longer ones the middle is used.
+        deltas: number of derivatives in time that follow as channels.
+        kept: which part is kept of a recording that is longer than `span_seconds`.
     """
 
-    kept: ClassVar[str] = "middle"
+    kept: ClassVar[Literal["middle"]] = "middle"
 
     clip_seconds: float = 4.0
     deltas: int = 0
 
     @property
     def span_seconds(self) -> float:
-        """How much of a recording the features depend on."""
+        """How much of a recording the features of one clip can depend on."""
         return self.clip_seconds
 
     @property
@@ -66,11 +67,11 @@ class LogMel(Frames, OneLength):
 
 
 @dataclass(frozen=True)
-class MFCC(LogMel):
-    """Frames of mel-frequency cepstral coefficients, of clips fitted to one length.
+class MFCCFeatures(LogMelFeatures):
+    """Mel-frequency cepstral coefficients, of clips that are cut or padded to one length.
 
     Attributes:
-        n_mfcc: number of coefficients a frame; the others are those of `LogMel`.
+        n_mfcc: number of coefficients in a frame; the others are those of `LogMelFeatures`.
     """
 
     n_mfcc: int = 20

@@ -1,31 +1,31 @@
 """The row of features of the published experiment."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from ser_tf.models.features.shapes import OneLength
+from ser_tf.models.features.feature import FixedLength
 
 if TYPE_CHECKING:
     import keras
 
 
 @dataclass(frozen=True)
-class Published(OneLength):
-    """The published flat row of 22,050 Hz: see `ser_tf.layers.features.PublishedRow`.
+class PublishedFeatures(FixedLength):
+    """The published flat row, of waveforms at 22,050 Hz: see `ser_tf.layers.features.PublishedRow`.
 
     Attributes:
         rate_hz: sampling rate of the waveform.
-        offset_seconds: beginning of the part of a clip that is taken.
+        offset_seconds: where in a clip the part begins that is used.
         clip_seconds: length of that part.
         frame_samples: length of a frame.
         hop_samples: distance between two frames.
-        n_mels: number of mel bands below the coefficients.
-        n_mfcc: number of coefficients a frame.
-        kept: which part of a recording longer than `span_seconds` is heard as one clip.
+        n_mels: number of mel bands from which the coefficients are computed.
+        n_mfcc: number of coefficients in a frame.
+        kept: which part is kept of a recording that is longer than `span_seconds`.
     """
 
     normalised_axes = (1, 2)
-    kept: ClassVar[str] = "beginning"
+    kept: ClassVar[Literal["beginning"]] = "beginning"
 
     rate_hz: int = 22_050
     offset_seconds: float = 0.6
@@ -37,7 +37,7 @@ class Published(OneLength):
 
     @property
     def span_seconds(self) -> float:
-        """How much of a recording, from its beginning, the features can depend on."""
+        """How much of a recording, from its beginning, the row can depend on."""
         return self.offset_seconds + self.clip_seconds
 
     @property
@@ -47,11 +47,11 @@ class Published(OneLength):
 
     @property
     def channels(self) -> int:
-        """Numbers a frame: zero-crossing rate, RMS and the coefficients."""
+        """Numbers in a frame: zero-crossing rate, RMS and the coefficients."""
         return 2 + self.n_mfcc
 
     def frames(self, samples: int) -> int:
-        """How many frames the part that is taken of a waveform of so many samples has."""
+        """The number of frames in the part that is used of a waveform."""
         taken = min(
             samples - round(self.offset_seconds * self.rate_hz),
             round(self.clip_seconds * self.rate_hz),

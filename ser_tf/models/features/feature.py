@@ -1,0 +1,168 @@
+"""What every entry of the registry of features offers."""
+
+import abc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Feature(abc.ABC):
+    """What an encoder sees of a clip.
+
+    Subclasses are frozen dataclasses whose fields are the hyperparameters: numbers, words,
+    booleans or tuples of them, each with a default. Of the two subclasses here `FixedLength` gives
+    every clip the same number of frames, `VaryingLength` as many as the clip has.
+
+    Attributes:
+        rate_hz: sampling rate of the waveform.
+        kept: which part is kept of a recording that is longer than `span_seconds`.
+    """
+
+    kept: ClassVar[Literal["beginning", "middle", "end"]]
+
+    rate_hz: int
+
+    @property
+    @abc.abstractmethod
+    def span_seconds(self) -> float:
+        """How much of a recording the features of one clip can depend on."""
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[int | None, int]:
+        """`(frames, channels)` of a clip's features; None where frames vary from clip to clip."""
+
+    @property
+    @abc.abstractmethod
+    def array_shape(self) -> tuple[int, int]:
+        """`(frames, channels)` of every clip's features in an array."""
+
+    @abc.abstractmethod
+    def build(self) -> "keras.Layer":
+        """The layer "front_end": waveform `(batch, samples)` → `(batch, *shape)`, float32.
+
+        It takes waveforms of one sample or more, and an item's features depend on that item alone.
+
+        Raises:
+            ValueError: if a hyperparameter breaks its rule.
+        """
+
+    @abc.abstractmethod
+    def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
+        """What the front end computes, `(batch, *shape)`, as `(batch, *array_shape)`."""
+
+    @abc.abstractmethod
+    def mix(
+        self, features: "tf.Tensor", others: "tf.Tensor", of_others: "tf.Tensor"
+    ) -> "tf.Tensor":
+        """Features mixed with those of other clips.
+
+        Args:
+            features: `(batch, *array_shape)`.
+            others: the same of the clips to mix in.
+            of_others: their share, from 0 to 1, `(batch, 1, 1)`.
+
+        Returns:
+            `(batch, *array_shape)`.
+        """
+
+    @abc.abstractmethod
+    def normalisation(self, features: "np.ndarray") -> "keras.Layer":
+        """The layer "normalisation": `(batch, *shape)` → the same at mean 0 and variance 1.
+
+        Args:
+            features: those of the training clips, `(clips, *array_shape)`.
+        """
+
+
+class FixedLength(Feature):
+    """Features with the same number of frames for every clip.
+
+    Attributes:
+        normalised_axes: axes of `(batch, frames, channels)` whose places have their own mean.
+    """
+
+    normalised_axes: ClassVar[tuple[int, ...]] = (-1,)
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """`(frames, channels)` of every clip's features."""
+
+    @property
+    def array_shape(self) -> tuple[int, int]:
+        """`(frames, channels)` of features in arrays: `shape`."""
+        return self.shape
+
+    def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
+        """The features as they are."""
+        return features
+
+    def mix(
+        self, features: "tf.Tensor", others: "tf.Tensor", of_others: "tf.Tensor"
+    ) -> "tf.Tensor":
+        """The weighted mean of both."""
+        return (1 - of_others) * features + of_others * others
+
+    def normalisation(self, features: "np.ndarray") -> "keras.Layer":
+        """The layer "normalisation": to mean 0 and variance 1 over the training `features`.
+
+        What never varies keeps its scale, as with scikit-learn's `StandardScaler`: divided by a
+        deviation of nearly 0, the first clip in which it varies would be out of all bounds.
+        """
+        import keras
+        from keras import ops
+
+        layer = keras.layers.Normalization(self.normalised_axes, name="normalisation")
+        layer.adapt(features)
+        variance = ops.convert_to_tensor(layer.adapt_variance)
+        layer.adapt_variance.assign(ops.where(ops.equal(variance, 0.0), 1.0, variance))
+        layer.finalize_state()
+        return layer
+
+
+class VaryingLength(Feature):
+    """Features with as many frames as the clip has.
+
+    The last channel of a frame is the natural logarithm of its weight in statistics over time.
+    In arrays clips shorter than `array_shape` are followed by absent frames, which have no weight
+    (`ser_tf.layers.features.ABSENT`).
+    """
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[None, int]:
+        """`(None, channels)`."""
+
+    def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
+        """The last frames of a longer clip, or a shorter clip followed by absent frames."""
+        from ser_tf.layers.features import FillFrames
+
+        return FillFrames(self.array_shape[0])(features)
+
+    def mix(
+        self, features: "tf.Tensor", others: "tf.Tensor", of_others: "tf.Tensor"
+    ) -> "tf.Tensor":
+        """The weighted mean of both where both have a frame, else the frame of the one."""
+        from ser_tf.layers.features import mix_frames
+
+        return mix_frames(features, others, of_others)
+
+    def normalisation(self, features: "np.ndarray") -> "keras.Layer":
+        """The layer "normalisation": to mean 0 and variance 1 over all frames that are present.
+
+        The last channel, the weights of the frames, stays as it is.
+        """
+        import keras
+
+        from ser_tf.layers.features import ABSENT
+
+        present = features[features[..., -1] > ABSENT]  # (frames, channels)
+        mean, variance = present.mean(axis=0), present.var(axis=0)
+        mean[-1], variance[-1] = 0.0, 1.0
+        return keras.layers.Normalization(-1, mean=mean, variance=variance, name="normalisation")
