@@ -1,8 +1,9 @@
 """Brings the notebooks into the form in which they are kept: `python .ci/tidy_notebooks.py`.
 
 Without outputs, and with the project's address on GitHub as `url` or `project_urls` in setup.cfg
-say it: in the badges that open them in Colab, here and in the README, and in the cell that installs
-the project there. Without an address there are no badges, and that cell installs the folder above.
+say it: in the badges that open them in Colab, here and in their README, and in the cell that
+installs the project there. Without an address there are no badges, and that cell installs the
+folder above.
 """
 
 import configparser
@@ -48,8 +49,8 @@ def tidy(text: str, name: str, project: str | None) -> str:
 
 
 def tidy_readme(text: str, project: str | None) -> str:
-    """The README, with a badge behind each link to a notebook if there is an address."""
-    link = rf"(\(notebooks/(\w+)\.ipynb\))(?: {_BADGE})?"
+    """The page, with a badge behind each link to a notebook if there is an address."""
+    link = rf"(\((\w+)\.ipynb\))(?: {_BADGE})?"
     return re.sub(link, lambda m: f"{m[1]} {badge(m[2], project)}" if project else m[1], text)
 
 
@@ -65,7 +66,7 @@ def main() -> None:
     project = address()
     for path in NOTEBOOKS.glob("*.ipynb"):
         path.write_text(tidy(path.read_text(), path.stem, project))
-    readme = ROOT / "README.md"
+    readme = NOTEBOOKS / "README.md"
     readme.write_text(tidy_readme(readme.read_text(), project))
 
 

@@ -1,8 +1,7 @@
-"""Comparisons: what is run, what is kept, and that no figure of the README is typed by hand."""
+"""Comparisons: what is run, and what is kept."""
 
 import dataclasses
 import json
-import re
 import shutil
 import statistics
 import subprocess
@@ -14,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import ser_tf
 from ser_tf import compare, fit
 from ser_tf.corpora import splits
 from ser_tf.errors import InputError
@@ -303,15 +301,3 @@ def test_results_survive_the_csv_and_later_runs_replace_earlier_ones():
     assert comparison.add("n", [other, first]) == [first, other] == comparison.load("n")
     later = make_result(test_uar=0.5)
     assert comparison.add("n", [later]) == [later, other] == comparison.load("n")
-
-
-def test_a_table_of_the_readme_is_what_the_command_prints(monkeypatch, capsys):
-    root = Path(ser_tf.__file__).parents[1]
-    monkeypatch.chdir(root)
-    blocks = re.findall(
-        r"<!-- compare (--table .*?) -->\n(.*?)<!-- end -->", (root / "README.md").read_text(), re.S
-    )
-    assert blocks
-    for flags, block in blocks:
-        assert compare.main(flags.split()) == 0
-        assert block == capsys.readouterr().out

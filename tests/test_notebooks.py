@@ -147,9 +147,9 @@ def test_a_notebook_is_kept_without_outputs_and_with_the_projects_address(name, 
 
 
 def test_the_readme_links_every_notebook_with_the_projects_address(tidying):
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "notebooks/README.md").read_text()
     assert tidying.tidy_readme(text, tidying.address()) == text, "run .ci/tidy_notebooks.py"
-    assert set(re.findall(r"\(notebooks/(\w+)\.ipynb\)", text)) == set(NOTEBOOKS)
+    assert set(re.findall(r"\((\w+)\.ipynb\)", text)) == set(NOTEBOOKS)
 
 
 @pytest.mark.parametrize(
