@@ -1,6 +1,7 @@
-"""Files that are whole or absent: written beside their place and renamed into it."""
+"""Files that are whole or absent: written next to their place, then renamed into it."""
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -12,12 +13,18 @@ _UNFINISHED = ".publishing-"
 _BEFORE = ".replaced-"
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, of the same suffix, that takes its place on success.
+def default_cache_dir() -> Path:
+    """`$XDG_CACHE_HOME/ser_tf`, by default `~/.cache/ser_tf`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ser_tf"
 
-    A reader, a crash or a full disk never sees half a file; parent folders are made.
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path next to `path`, with its suffix, that replaces `path` on success.
+
+    Nobody ever sees half a file, not even after a crash or on a full disk. Parent folders are made.
     """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
@@ -28,13 +35,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """As `replacing`, of a folder, which the caller makes.
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Like `replacing`, for a folder, which the caller makes.
 
-    For a moment there is neither the old folder nor the new one; where the process dies then, the
-    next call puts the old one back. What other interrupted runs left beside `path` is removed: one
-    parent folder takes one at a time.
+    For a moment there is neither the old folder nor the new one; if the process dies then, the
+    next call puts the old one back. Leftovers of other interrupted runs next to `path` are removed,
+    so only one process at a time may write to a parent folder.
     """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f"{_UNFINISHED}*"):
         shutil.rmtree(leftover)
@@ -55,7 +63,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes `value` as indented JSON; numbers that are not finite are refused."""
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes `value` as indented JSON.
+
+    Raises:
+        ValueError: if a number in it is not finite.
+    """
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")

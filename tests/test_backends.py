@@ -17,8 +17,9 @@ from ser_tf.errors import InputError
 from ser_tf.evaluation import comparison
 from ser_tf.inference import model_folder, recogniser
 from ser_tf.models import MODELS
+from ser_tf.training import checkpoint
 from ser_tf.training.backends import ShuffledBatches
-from ser_tf.training.epochs import State, restore_checkpoint, save_checkpoint
+from ser_tf.training.checkpoint import State
 
 QUICK = ("--model", "cnn1", "--model-options", "filters=4", "--batch-size", "8", "--epochs", "3")
 COMPARE = ("--preset", "published", *QUICK[2:], "--splits", "rows", "speakers")
@@ -208,7 +209,7 @@ def test_what_needs_tensorflow_is_named(flags, named, data_flags, tmp_path, monk
 def test_a_checkpoint_of_another_back_end_is_refused(tmp_path, monkeypatch):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("adam", "mse")
-    save_checkpoint(tmp_path, model, State())
+    checkpoint.save(tmp_path, model, State())
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     with pytest.raises(InputError, match=r"checkpoint\.npz: written on the back end tensorflow"):
-        restore_checkpoint(tmp_path, model)
+        checkpoint.restore(tmp_path, model)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from ser_tf import doctor
-from ser_tf.corpora import CORPORA, locate, scan
+from ser_tf.corpora import CORPORA, health, locate, scan
 
 RATE_HZ = CORPORA["demo"].rate_hz
 CLIP = "demo-03/demo-03_sad_s2_t1.wav"
@@ -43,8 +43,8 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def findings(root: Path, name: str = "demo") -> list[doctor.Finding]:
-    return doctor.examine(CORPORA[name], scan(CORPORA[name], locate(CORPORA[name], root)))
+def findings(root: Path, name: str = "demo") -> list[health.Finding]:
+    return health.examine(CORPORA[name], scan(CORPORA[name], locate(CORPORA[name], root)))
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
@@ -176,8 +176,8 @@ def test_unreadable_clips_are_not_called_identical(corpus: Path) -> None:
 
 
 def test_a_clip_that_vanishes_meanwhile_is_unreadable(tmp_path: Path) -> None:
-    health = doctor.check(f"{tmp_path}/gone.wav", RATE_HZ)
-    assert health.defects == {"unreadable": "no such file or directory."}
+    found = health.check(f"{tmp_path}/gone.wav", RATE_HZ)
+    assert found.defects == {"unreadable": "no such file or directory."}
 
 
 def test_missing_clips_are_named(corpus: Path) -> None:
@@ -219,7 +219,7 @@ def test_the_known_quirks_of_ravdess_are_notes(tmp_path: Path) -> None:
 
 def test_every_quirk_is_a_kind_of_finding() -> None:
     kinds = {kind for corpus in CORPORA.values() for kind in corpus.quirks}
-    assert kinds <= set(doctor.SEVERITIES)
+    assert kinds <= set(health.SEVERITIES)
 
 
 def test_an_error_exits_with_1_and_names_its_file(

@@ -23,8 +23,9 @@ from ser_tf.data import dataset
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
 from ser_tf.models import MODELS
-from ser_tf.training import epochs
-from ser_tf.training.epochs import UAR, Accuracy, Journal, State
+from ser_tf.training import checkpoint
+from ser_tf.training.checkpoint import State
+from ser_tf.training.epochs import UAR, Accuracy, Journal
 
 QUICK = ("--model", "cnn1", "--batch-size", "8", "--epochs", "4")
 
@@ -253,7 +254,7 @@ def test_a_broken_checkpoint_is_named(uninterrupted, small_dir, cache_dir, tmp_p
     (tmp_path / "checkpoint.npz").write_bytes(b"PK not really")
     arguments = ["--resume", "--output", str(tmp_path), "--cache-dir", str(cache_dir)]
     assert fit.main(arguments) == 1
-    assert "checkpoint.npz: no checkpoint of this model" in capsys.readouterr().err
+    assert "checkpoint.npz: not a checkpoint of this model" in capsys.readouterr().err
 
 
 def test_without_validation_the_last_epoch_counts(small_dir, cache_dir, tmp_path):
@@ -415,11 +416,11 @@ def test_a_hyperparameter_that_is_refused_leaves_no_run(
 
 
 def test_the_history_says_what_the_checkpoint_says(tmp_path):
-    epochs.write_history(tmp_path, State())
+    checkpoint.write_history(tmp_path, State())
     assert not (tmp_path / "history.csv").exists()
     state = State([{"epoch": 1.0, "val_uar": 0.5}])
     (tmp_path / "history.csv").write_text("cut o")
-    epochs.write_history(tmp_path, state)
+    checkpoint.write_history(tmp_path, state)
     assert pd.read_csv(tmp_path / "history.csv").to_dict("records") == state.history
 
 
@@ -490,7 +491,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
     model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
     state = State([{"val_uar": 0.5}], [np.asarray(value) for value in model.variables])
-    epochs.save_checkpoint(tmp_path, model, state)
+    checkpoint.save(tmp_path, model, state)
     before = (tmp_path / "checkpoint.npz").read_bytes()
 
     def full(*_, **__):
@@ -498,5 +499,5 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match="No space"):
-        epochs.save_checkpoint(tmp_path, model, state)
+        checkpoint.save(tmp_path, model, state)
     assert (tmp_path / "checkpoint.npz").read_bytes() == before

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ser_tf.corpora import CORPORA, default_cache_dir
+from ser_tf import files
+from ser_tf.corpora import CORPORA
 from ser_tf.errors import InputError
 from ser_tf.inference import shipped
 
@@ -74,7 +75,7 @@ def add_cache_dir(parser: argparse.ArgumentParser) -> None:
         "--cache-dir",
         type=Path,
         metavar="DIR",
-        default=default_cache_dir(),
+        default=files.default_cache_dir(),
         help="folder for decoded clips, features and the synthetic demo corpus "
         "(default: %(default)s)",
     )

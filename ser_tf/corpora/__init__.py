@@ -4,11 +4,11 @@
 """
 
 import logging
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ser_tf import files
 from ser_tf.corpora.corpus import Corpus, Labels, Scan, scan
 from ser_tf.corpora.download import download
 from ser_tf.corpora.entries import CREMAD, DEMO, RAVDESS, SAVEE, TESS
@@ -24,7 +24,6 @@ __all__ = [
     "Corpus",
     "Labels",
     "Scan",
-    "default_cache_dir",
     "load",
     "locate",
     "scan",
@@ -56,7 +55,7 @@ def load(
     Args:
         names: keys of `CORPORA`; a repeated name counts once.
         data_dir: holds one folder a corpus, or the clips themselves when one corpus is named.
-        cache_dir: where the synthetic demo corpus is made; by default `default_cache_dir()`.
+        cache_dir: where the synthetic demo corpus is made; by default `files.default_cache_dir()`.
 
     Returns:
         A table with the columns `COLUMNS`, all text, sorted by corpus and path, its rows numbered
@@ -104,13 +103,8 @@ def locate(
     if corpus.handle is None:
         from ser_tf.corpora import demo
 
-        return demo.make(Path(cache_dir or default_cache_dir()))
+        return demo.make(cache_dir or files.default_cache_dir())
     return download(corpus.title, corpus.handle)
-
-
-def default_cache_dir() -> Path:
-    """`$XDG_CACHE_HOME/ser_tf`, by default `~/.cache/ser_tf`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ser_tf"
 
 
 def _entries(names: Iterable[str]) -> list[Corpus]:

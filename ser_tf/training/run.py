@@ -22,8 +22,9 @@ from ser_tf.errors import InputError
 from ser_tf.evaluation import metrics, plots, report
 from ser_tf.inference import model_folder, recogniser
 from ser_tf.layers.calibration import Calibration
-from ser_tf.training import backends, teachers
-from ser_tf.training.epochs import UAR, Accuracy, Journal, State, restore_checkpoint, write_history
+from ser_tf.training import backends, checkpoint, teachers
+from ser_tf.training.checkpoint import State
+from ser_tf.training.epochs import UAR, Accuracy, Journal
 
 _LOG = logging.getLogger(__name__)
 _PACKAGES = ("tensorflow", "keras", "keras-lmu", "librosa", "numpy", "scikit-learn")
@@ -108,8 +109,8 @@ def _run_epochs(
         # On CPUs TensorFlow's XLA is many times slower at layer normalisation and dropout.
         jit_compile=False if backends.on_tensorflow() else "auto",
     )
-    state = restore_checkpoint(folder, trainer, config.keep)
-    write_history(folder, state)  # should a kill have come between it and the checkpoint
+    state = checkpoint.restore(folder, trainer, config.keep)
+    checkpoint.write_history(folder, state)  # should a kill have come between it and the checkpoint
     watch = functools.partial(_test_scores, trainer, data) if config.watch_test else dict
     if state.epochs:
         _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.epochs)
