@@ -39,7 +39,8 @@ def test_the_tables_of_a_page_are_what_the_data_say(page):
 def test_a_table_with_measured_figures_is_rendered(page):
     typed = re.sub(r"<!-- table: .*?<!-- end -->", "", TEXTS[page], flags=re.DOTALL)
     for line in (line for line in typed.splitlines() if line.startswith("|")):
-        assert not re.search(r"\b\d+\.\d+ ?(%|ms|$|\||±)|±", line), line
+        # Words in front mark the version of a licence, not a figure.
+        assert not re.search(r"(?<![A-Za-z] )\b\d+\.\d+ ?(%|ms|$|\||±)|±", line), line
 
 
 def test_a_figure_typed_by_hand_is_put_right():
