@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ser_tf.errors import InputError
 
@@ -85,14 +85,14 @@ def units(table: "pd.DataFrame", kind: str) -> "pd.Series":
 
 def by_stratum(
     table: "pd.DataFrame", units: "pd.Series", columns: Sequence[str], seed: int
-) -> list[list]:
+) -> list[list[Any]]:
     """The distinct units of every stratum, shuffled; a unit belongs where its first row does."""
     firsts = table.assign(unit=units).drop_duplicates("unit")
     strata = firsts.groupby(list(columns), dropna=False).unit
     return [_shuffled(stratum, seed) for _, stratum in strata]
 
 
-def _shuffled(units: Iterable, seed: int) -> list:
+def _shuffled(units: Iterable[Any], seed: int) -> list[Any]:
     def rank(unit: object) -> bytes:
         return hashlib.blake2b(f"{seed} {unit}".encode(), digest_size=8).digest()
 
