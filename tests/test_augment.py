@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ser_tf.evaluation.robustness import CONDITIONS
 from ser_tf.layers.augment import mixup, phase_vocoder, pitch_shift, published_copies, time_stretch
-from ser_tf.models.augmentations import AUGMENTATIONS, certain
+from ser_tf.models.augmentations import AUGMENTATIONS, Augmentation, certain
 
 RATE_HZ = 16_000
 SAMPLES = 12_000
@@ -37,8 +37,12 @@ def example(name: str, batch: int = 3) -> np.ndarray:
     return frames.astype(np.float32)
 
 
+def changed(name: str, options: dict) -> Augmentation:
+    return replace(ENTRIES[name], settings={**ENTRIES[name].settings, **options})
+
+
 def run(name: str, inputs: np.ndarray, seed: tf.Tensor = SEED, **options: object) -> np.ndarray:
-    layer = replace(ENTRIES[name], **options).build(RATE_HZ)
+    layer = changed(name, options).build(RATE_HZ)
     return layer(inputs, training=True, seed=seed).numpy()
 
 
@@ -185,7 +189,7 @@ def test_a_saved_model_keeps_its_augmentations(tmp_path) -> None:
 )
 def test_bad_hyperparameters_are_refused(name: str, options: dict, rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
-        replace(ENTRIES[name], **options).build(RATE_HZ)
+        changed(name, options).build(RATE_HZ)
 
 
 def test_shift_refuses_a_rate_of_nothing() -> None:
@@ -250,7 +254,9 @@ def test_a_short_clip_is_never_shifted_out_of_itself() -> None:
 
 
 def test_a_share_of_the_clips_is_late() -> None:
-    outputs = run("late", np.ones((1000, 40), np.float32), share=AUGMENTATIONS["late"].share)
+    outputs = run(
+        "late", np.ones((1000, 40), np.float32), share=AUGMENTATIONS["late"].settings["share"]
+    )
     assert 250 < np.count_nonzero(outputs[:, 0] == 0) < 350
 
 
@@ -406,7 +412,7 @@ def test_a_share_of_the_waveforms_has_its_band_limited(share):
 
 def test_four_clips_in_ten_come_over_the_telephone():
     noise = 0.1 * np.random.default_rng(0).normal(size=(400, 4_000)).astype(np.float32)
-    heard = run("telephone", noise, band_share=AUGMENTATIONS["telephone"].band_share)
+    heard = run("telephone", noise, band_share=AUGMENTATIONS["telephone"].settings["band_share"])
     hz = np.fft.rfftfreq(4_000, 1 / RATE_HZ)
     outside = (hz > 5_000) | (hz < 100)
     level = [np.mean(np.abs(np.fft.rfft(clips))[:, outside] ** 2, 1) for clips in (heard, noise)]
@@ -459,7 +465,7 @@ def test_clipping_cuts_peaks_off_at_a_level_relative_to_the_highest(level: float
 
 def test_a_share_of_the_clips_is_clipped() -> None:
     inputs = np.tile(np.linspace(-1, 1, 50, dtype=np.float32), (1000, 1))
-    outputs = run("clipping", inputs, share=AUGMENTATIONS["clipping"].share)
+    outputs = run("clipping", inputs, share=AUGMENTATIONS["clipping"].settings["share"])
     clipped = (outputs != inputs).any(axis=1)
     # Of 1,000 drawn at 0.2, a standard error of 0.013.
     assert clipped.mean() == pytest.approx(0.2, abs=0.04)
@@ -482,7 +488,11 @@ def test_recordings_are_made_as_the_conditions_are(gain_db: float, condition: st
 
 def test_a_share_of_the_clips_is_recorded_with_few_bits() -> None:
     inputs = np.tile(np.linspace(-1, 1, 501, dtype=np.float32), (1000, 1))
-    options = {"gain_db": (0.0, 0.0), "share": AUGMENTATIONS["recording"].share, "bits": 4}
+    options = {
+        "gain_db": (0.0, 0.0),
+        "share": AUGMENTATIONS["recording"].settings["share"],
+        "bits": 4,
+    }
     outputs = run("recording", inputs, **options)
     recorded = (outputs != inputs).any(axis=1)
     # Of 1,000 drawn at 0.5, a standard error of 0.016.

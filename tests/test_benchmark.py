@@ -1,5 +1,6 @@
 import argparse
 import dataclasses
+import functools
 import json
 import subprocess
 import sys
@@ -9,21 +10,21 @@ import pytest
 
 from ser_tf import benchmark
 from ser_tf.benchmark import lmu, rivals, step
-from ser_tf.models.lmu import MEMORIES
+from ser_tf.models.encoder import network
 
 SMALL = dataclasses.replace(step.STACK, units=(6, 5), order=9, memory_d=2, theta=20.0)
 OF_THE_SAME_WEIGHTS = [way for way in rivals.WAYS if way not in ("ser_tf", "LSTM")]
 
 
-def encoder(way: str, pooling: str, monkeypatch):
-    monkeypatch.setitem(MEMORIES, "rival", rivals.WAYS[way])
-    return dataclasses.replace(SMALL, memory="rival", pooling=pooling).build((20, 3), 8)
+def encoder(way: str, pooling: str):
+    entry = dataclasses.replace(SMALL, pooling=pooling)
+    return network(functools.partial(entry.summarise_with, rivals.WAYS[way]), (20, 3), 8)
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean"])
 @pytest.mark.parametrize("way", OF_THE_SAME_WEIGHTS)
-def test_the_rivals_compute_what_our_layer_computes(way, pooling, monkeypatch):
-    ours, rival = encoder("ser_tf", pooling, monkeypatch), encoder(way, pooling, monkeypatch)
+def test_the_rivals_compute_what_our_layer_computes(way, pooling):
+    ours, rival = encoder("ser_tf", pooling), encoder(way, pooling)
     rival.set_weights(ours.get_weights())
     clips = np.random.default_rng(0).normal(size=(3, 20, 3)).astype("float32")
     # keras_lmu computes its impulse response in float32.

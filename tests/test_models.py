@@ -12,16 +12,16 @@ from scipy.signal import cont2discrete
 
 from ser_tf.layers.ensemble import Ensemble
 from ser_tf.models import (
-    CNN1,
-    CNN2,
-    CNNLSTM,
-    LMU,
-    LSTM,
     MEMORIES,
     MODELS,
     PUBLISHED,
-    CoupledLMU,
+    CNN1Encoder,
+    CNN2Encoder,
+    CNNLSTMEncoder,
+    CoupledLMUEncoder,
     Encoder,
+    LMUEncoder,
+    LSTMEncoder,
 )
 
 pytestmark = [
@@ -46,8 +46,8 @@ def features(clips: int, shape: tuple[int, int], seed: int = 0) -> np.ndarray:
 
 
 NARROW = MODELS | {
-    "cnn2": CNN2(filters=(16,) * 5, dense=32),
-    "cnn_lstm": CNNLSTM(filters=(16,) * 3, units=(16,) * 3, dense=(32, 16)),
+    "cnn2": CNN2Encoder(filters=(16,) * 5, dense=32),
+    "cnn_lstm": CNNLSTMEncoder(filters=(16,) * 3, units=(16,) * 3, dense=(32, 16)),
 }
 """The models, the wide ones in sizes that train fast."""
 
@@ -128,7 +128,7 @@ def layer_norm(x: np.ndarray, axis: int | tuple[int, int], weights: list[np.ndar
 
 
 def shorten(
-    x: np.ndarray, entry: LMU, kernel: np.ndarray, statistics: list[np.ndarray]
+    x: np.ndarray, entry: LMUEncoder, kernel: np.ndarray, statistics: list[np.ndarray]
 ) -> np.ndarray:
     """A convolution that looks back only, batch normalisation and ReLU."""
     padded = np.pad(x, ((entry.kernel_frames - 1, 0), (0, 0)))
@@ -139,7 +139,7 @@ def shorten(
     return relu((y - mean) / np.sqrt(variance + 1e-3) * gamma + beta)
 
 
-def lmu_logits(x: np.ndarray, entry: LMU, weights: list[np.ndarray]) -> np.ndarray:
+def lmu_logits(x: np.ndarray, entry: LMUEncoder, weights: list[np.ndarray]) -> np.ndarray:
     """The logits of one clip, step by step in float64, from the weights in the model's order."""
     left = iter(weights)
     take = lambda number: [next(left) for _ in range(number)]  # noqa: E731
@@ -163,13 +163,15 @@ def lmu_logits(x: np.ndarray, entry: LMU, weights: list[np.ndarray]) -> np.ndarr
 LMUS = {
     "published": dataclasses.replace(PUBLISHED["lmu"], units=(5, 4, 3, 2), order=12),
     "default": dataclasses.replace(MODELS["lmu"], units=(6, 5), order=7, memory_d=3, filters=(4,)),
-    "short memory": LMU(units=(6,), order=4, theta=3.5, memory_d=2, filters=(), pooling="mean"),
+    "short memory": LMUEncoder(
+        units=(6,), order=4, theta=3.5, memory_d=2, filters=(), pooling="mean"
+    ),
 }
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("entry", LMUS.values(), ids=LMUS)
-def test_lmu_equals_a_recurrence_in_numpy(entry: LMU, memory: str) -> None:
+def test_lmu_equals_a_recurrence_in_numpy(entry: LMUEncoder, memory: str) -> None:
     entry = dataclasses.replace(entry, memory=memory)
     x = features(2, (37, 3))  # 37 steps: a prime, so that the FFT is padded
     model = entry.build((37, 3), 4)
@@ -312,8 +314,8 @@ def test_a_saved_ensemble_gives_equal_logits(tmp_path: Path) -> None:
 
 
 def test_an_ensemble_of_nobody_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"members must be at least 1\. Received: 0"):
-        CNN1(members=0).build(SHORT, 4)
+    with pytest.raises(ValueError, match=r"members must be .*members=0"):
+        CNN1Encoder(members=0).build(SHORT, 4)
     with pytest.raises(ValueError, match="one model or more"):
         Ensemble([])
 
@@ -333,12 +335,12 @@ def test_a_memory_of_another_length_gives_another_model() -> None:
     logits = []
     for theta in (None, 5.0):
         keras.utils.set_random_seed(0)
-        logits.append(np.array(LMU(theta=theta).build(SHORT, 3)(x)))
+        logits.append(np.array(LMUEncoder(theta=theta).build(SHORT, 3)(x)))
     assert np.abs(logits[0] - logits[1]).max() > 1e-3
 
 
 def test_all_layers_of_an_lmu_share_one_memory_of_keras_lmus() -> None:
-    model = LMU(units=(8, 8, 8), memory="keras_lmu").build(SHORT, 3)
+    model = LMUEncoder(units=(8, 8, 8), memory="keras_lmu").build(SHORT, 3)
     assert len([layer for layer in model.layers if layer.name == "memory"]) == 1
     assert len(model.get_layer("memory")._inbound_nodes) == 3
 
@@ -355,38 +357,38 @@ def test_all_layers_of_an_lmu_share_one_memory_of_keras_lmus() -> None:
 )
 def test_an_lmu_refuses_what_it_does_not_know(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message + ".*Received: "):
-        LMU(**options)  # type: ignore[arg-type]
+        LMUEncoder(**options)  # type: ignore[arg-type]
 
 
 def test_a_coupled_lmu_refuses_a_memory_of_no_length() -> None:
-    with pytest.raises(ValueError, match=r"theta must be above 0 frames.*Received: 0"):
-        CoupledLMU(theta=0)
+    with pytest.raises(ValueError, match=r"theta must be .*theta=0"):
+        CoupledLMUEncoder(theta=0)
 
 
 def test_an_lstm_refuses_to_be_without_layers() -> None:
     with pytest.raises(ValueError, match=r"units must name at least one layer.*Received: "):
-        LSTM(units=()).build(SHORT, 8)
+        LSTMEncoder(units=()).build(SHORT, 8)
 
 
 def test_a_coupled_lmu_refuses_to_learn_its_system_twice() -> None:
     with pytest.raises(ValueError, match="exclude each other"):
-        CoupledLMU(trainable_ab=True)
+        CoupledLMUEncoder(trainable_ab=True)
 
 
 def test_cnn2_refuses_blocks_that_lack_a_size() -> None:
     with pytest.raises(ValueError, match="must be equally long"):
-        CNN2(filters=(8, 8))
+        CNN2Encoder(filters=(8, 8))
 
 
 @pytest.mark.parametrize("shape", [(0, 20), (401, 0), (401,)])
 def test_features_of_no_size_are_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"shape must be .*Received: "):
-        CNN1().build(shape, 8)
+        CNN1Encoder().build(shape, 8)
 
 
 def test_one_class_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"classes must be at least 2\. Received: 1"):
-        CNN1().build(SHORT, 1)
+    with pytest.raises(ValueError, match=r"classes must be .*classes=1"):
+        CNN1Encoder().build(SHORT, 1)
 
 
 def test_memories_are_named() -> None:

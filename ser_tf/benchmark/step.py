@@ -1,10 +1,11 @@
-"""`python -m ser_tf.benchmark.step CASE WAY SECONDS`: one case of the LMU's benchmark.
+"""`python -m ser_tf.benchmark.step CASE WAY SECONDS`: one case of `benchmark lmu`.
 
-A process of its own, so that the peak of its memory is its own. Prints a line of JSON as soon as
-a part is measured.
+Each case has a process to itself, whose peak of memory is that of the case alone. A line of JSON
+is printed as soon as a part is measured.
 """
 
 import dataclasses
+import functools
 import json
 import statistics
 import sys
@@ -12,17 +13,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
-from unittest import mock
 
 from ser_tf import models
 from ser_tf.benchmark import rivals
 from ser_tf.commandline import command
-from ser_tf.models.lmu import MEMORIES
+from ser_tf.models.encoder import network
 
 BATCH = 16
 CLASSES = 8
 FEWEST, MOST = 3, 200
-"""Steps that are timed."""
+"""How many steps are timed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,25 +31,25 @@ class Case:
 
     Attributes:
         shape: steps and channels of the sequence.
-        model: the layers, by size.
+        encoder: sizes and number of the layers.
     """
 
     shape: tuple[int, int]
-    model: models.LMU
+    encoder: models.LMUEncoder
 
     def __str__(self) -> str:
-        size = "-".join(map(str, self.model.units))
-        output = "last state" if self.model.pooling == "last" else "all states"
+        size = "-".join(map(str, self.encoder.units))
+        output = "last state" if self.encoder.pooling == "last" else "all states"
         return (
-            f"{self.shape[0]} steps of {self.shape[1]}, order {self.model.order}, memory_d "
-            f"{self.model.memory_d}, units {size}, {output}"
+            f"{self.shape[0]} steps of {self.shape[1]}, order {self.encoder.order}, memory_d "
+            f"{self.encoder.memory_d}, units {size}, {output}"
         )
 
 
-STACK = cast(models.LMU, models.PUBLISHED["lmu"])
+STACK = cast(models.LMUEncoder, models.PUBLISHED["lmu"])
 
 
-def _layer(units: int, order: int, memory_d: int, pooling: str) -> models.LMU:
+def _layer(units: int, order: int, memory_d: int, pooling: str) -> models.LMUEncoder:
     sizes: dict[str, Any] = {"units": (units,), "order": order, "memory_d": memory_d}
     return dataclasses.replace(STACK, **sizes, dropout=0.0, pooling=pooling)
 
@@ -71,24 +71,24 @@ def measure(case: Case, way: str, seconds: float) -> Iterator[dict[str, float]]:
 
     Args:
         case: what to compute.
-        way: with which layer, a key of `rivals.WAYS`.
-        seconds: how long to time each kind of step; at least `FEWEST` steps are timed.
+        way: the layer, a key of `rivals.WAYS`.
+        seconds: how long to time each kind of step, `FEWEST` steps at least.
 
     Yields:
-        `build_s`; `inference_ms` and `inference_mb`; `training_ms` and `training_mb`, to each
-        time also the lowest and the highest. Memory is what the process took at most, above what
-        it had when TensorFlow was loaded.
+        `build_s`; `inference_ms` and `inference_mb`; `training_ms` and `training_mb`. Times are
+        medians, and `_lowest_ms` and `_highest_ms` stand next to each. Memory is the peak of the
+        process above what it had with TensorFlow loaded.
     """
     import keras
-    import keras_lmu  # noqa: F401  (what it takes counts as loaded)
+    import keras_lmu  # noqa: F401  (its memory shall count as loaded)
     import tensorflow as tf
 
     keras.utils.set_random_seed(0)
     x = tf.random.normal((BATCH, *case.shape))
     labels = tf.random.uniform((BATCH,), maxval=CLASSES, dtype=tf.int32)
     before_mb, began = peak_mb(), time.perf_counter()
-    with mock.patch.dict(MEMORIES, rival=rivals.WAYS[way]):
-        model = dataclasses.replace(case.model, memory="rival").build(case.shape, CLASSES)
+    summarise = functools.partial(case.encoder.summarise_with, rivals.WAYS[way])
+    model = network(summarise, case.shape, CLASSES)
     yield {"build_s": time.perf_counter() - began}
 
     inference = tf.function(lambda: model(x, training=False))
@@ -97,7 +97,7 @@ def measure(case: Case, way: str, seconds: float) -> Iterator[dict[str, float]]:
 
 
 def peak_mb() -> float:
-    """The most memory that this process had resident so far."""
+    """The most memory that this process has had resident so far."""
     lines = Path("/proc/self/status").read_text().splitlines()
     peak = next(line for line in lines if line.startswith("VmHWM:"))
     return int(peak.split()[1]) * 1024 / 1e6

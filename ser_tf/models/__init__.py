@@ -1,51 +1,51 @@
-"""The models: one frozen dataclass an architecture, its fields the hyperparameters.
+"""The encoders: one frozen dataclass an architecture, its fields the hyperparameters.
 
-`MODELS` holds the sizes that suit frames, `PUBLISHED` those of the published system, which reads
-its flat row of 2,376 numbers as a sequence of scalars. Both have the same keys. Convolutions and
-pooling pad, so every number of frames from one up can be built. `CAUSAL` holds those that follow
-a stream.
+`MODELS` holds sizes that suit frames, `PUBLISHED` those of the published system, which reads its
+flat row of 2,376 numbers as a sequence of scalars; both have the same keys. `CAUSAL` holds the
+encoders that follow a stream. Convolutions and pooling pad, so any number of frames from one up
+can be built. To add one, write a subclass of `Encoder` and add a line to each table.
 """
 
 from collections.abc import Mapping
 
-from ser_tf.models.causal_lmu import StreamingLMU
-from ser_tf.models.convolutional import CNN1, CNN2
+from ser_tf.models.causal_lmu import StreamingLMUEncoder
+from ser_tf.models.convolutional import CNN1Encoder, CNN2Encoder
 from ser_tf.models.encoder import Encoder
-from ser_tf.models.lmu import LMU, MEMORIES, CoupledLMU
-from ser_tf.models.recurrent import CNNLSTM, LSTM
+from ser_tf.models.lmu import MEMORIES, CoupledLMUEncoder, LMUEncoder
+from ser_tf.models.recurrent import CNNLSTMEncoder, LSTMEncoder
 
 __all__ = [
     "CAUSAL",
-    "CNN1",
-    "CNN2",
-    "CNNLSTM",
-    "LMU",
-    "LSTM",
     "MEMORIES",
     "MODELS",
     "PUBLISHED",
-    "CoupledLMU",
+    "CNN1Encoder",
+    "CNN2Encoder",
+    "CNNLSTMEncoder",
+    "CoupledLMUEncoder",
     "Encoder",
-    "StreamingLMU",
+    "LMUEncoder",
+    "LSTMEncoder",
+    "StreamingLMUEncoder",
     "of_features",
 ]
 
 MODELS: dict[str, Encoder] = {
-    "cnn1": CNN1(),
-    "cnn2": CNN2(),
-    "lstm": LSTM(),
-    "cnn_lstm": CNNLSTM(),
-    "lmu": LMU(),
-    "lmu_cell": CoupledLMU(),
+    "cnn1": CNN1Encoder(),
+    "cnn2": CNN2Encoder(),
+    "lstm": LSTMEncoder(),
+    "cnn_lstm": CNNLSTMEncoder(),
+    "lmu": LMUEncoder(),
+    "lmu_cell": CoupledLMUEncoder(),
 }
-"""The models with hyperparameters that suit frames."""
+"""The encoders with hyperparameters that suit frames, by the name that `--model` takes."""
 
 PUBLISHED: dict[str, Encoder] = {
-    "cnn1": CNN1(filters=(32, 64, 128, 256), kernel_frames=7, pool_frames=4),
-    "cnn2": CNN2(),
-    "lstm": LSTM(dropout=0.0),
-    "cnn_lstm": CNNLSTM(),
-    "lmu": LMU(
+    "cnn1": CNN1Encoder(filters=(32, 64, 128, 256), kernel_frames=7, pool_frames=4),
+    "cnn2": CNN2Encoder(),
+    "lstm": LSTMEncoder(dropout=0.0),
+    "cnn_lstm": CNNLSTMEncoder(),
+    "lmu": LMUEncoder(
         units=(128, 64, 32, 16),
         order=1024,
         theta=None,
@@ -57,8 +57,8 @@ PUBLISHED: dict[str, Encoder] = {
         pooling="last",
         filters=(),
     ),
-    # Not among the published models: the sizes of the cell's own paper for sequences of pixels.
-    "lmu_cell": CoupledLMU(
+    # Not among the published models: its sizes are those of the cell's paper for rows of pixels.
+    "lmu_cell": CoupledLMUEncoder(
         units=212,
         order=256,
         theta=None,
@@ -71,12 +71,12 @@ PUBLISHED: dict[str, Encoder] = {
         filters=(),
     ),
 }
-"""The models with the published hyperparameters, for the flat row `(2376, 1)`."""
+"""The encoders with the published hyperparameters, for the flat row `(2376, 1)`."""
 
-CAUSAL: dict[str, Encoder] = {"lmu": StreamingLMU()}
-"""The models that follow a stream, for causal features."""
+CAUSAL: dict[str, Encoder] = {"lmu": StreamingLMUEncoder()}
+"""The encoders that follow a stream, for causal features."""
 
 
 def of_features(name: str) -> Mapping[str, Encoder]:
-    """The models, by their names, that read the features of that name."""
+    """The encoders, by their names, for the features of that name."""
     return {"published": PUBLISHED, "causal": CAUSAL}.get(name, MODELS)

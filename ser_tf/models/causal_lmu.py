@@ -1,4 +1,4 @@
-"""Models that hear a stream: causal throughout, at once or chunk by chunk."""
+"""Encoders that follow a stream: causal throughout, for a clip at once or chunk by chunk."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,22 +10,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StreamingLMU(Encoder):
+class StreamingLMUEncoder(Encoder):
     """Legendre Memory Units that follow a stream: see `ser_tf.layers.lmu.LMUSummary`.
 
     Attributes:
-        filters: channels of the first layer, which sees blocks of frames.
-        block_frames: frames a block: one step of the LMU layers.
-        look_back: blocks before its own that the first layer sees.
+        filters: channels of the first layer, which reads blocks of frames.
+        block_frames: frames in a block, which is one step of the LMU layers.
+        look_back: number of earlier blocks that the first layer reads with each block.
         units: size of the hidden state in each LMU layer.
         order: number of Legendre polynomials a memory keeps.
         theta: length of each LMU layer's memory in frames.
         memory_d: number of memories side by side.
         memory_frames: age at which a state counts 1/e of what it did.
         dropout: rate between the layers and before the logits, in [0, 1).
-        channel_dropout: rate at which a clip in training loses whole channels of its features, in
-            [0, 1).
-        noise: deviation of the Gaussian noise on features in training, in [0, 1].
+        channel_dropout: rate of the channels of a clip's features dropped in training, in [0, 1).
+        noise: standard deviation of the Gaussian noise on features in training, in [0, 1].
     """
 
     filters: int = 64
@@ -41,22 +40,22 @@ class StreamingLMU(Encoder):
     noise: float = 0.5
 
     def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
-        """One vector a clip: what the stack has made of it, weighted over time."""
+        """One vector a clip: the weighted mean and deviation over time of the last states."""
         from keras import layers
 
         from ser_tf.layers.lmu import LMUSummary
 
         summary = LMUSummary(
-            self.block_frames,
-            self.look_back,
-            self.filters,
-            self.units,
-            self.order,
-            self.theta,
-            self.memory_d,
-            self.memory_frames,
-            self.dropout,
-            self.channel_dropout,
-            self.noise,
+            block_frames=self.block_frames,
+            look_back=self.look_back,
+            filters=self.filters,
+            units=self.units,
+            order=self.order,
+            theta=self.theta,
+            memory_d=self.memory_d,
+            memory_frames=self.memory_frames,
+            dropout=self.dropout,
+            channel_dropout=self.channel_dropout,
+            noise=self.noise,
         )
         return layers.Dropout(self.dropout)(summary(x))

@@ -1,4 +1,4 @@
-"""Convolutional models."""
+"""Convolutional encoders."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CNN1(Encoder):
+class CNN1Encoder(Encoder):
     """A small convolutional network.
 
-    The published one is known by its size alone, 0.3 M parameters. This is a plain design of that
+    Of the published one only the size is known, 0.3 M parameters. This is a plain design of that
     size: blocks of convolution, batch normalisation, ReLU, max-pooling and dropout, then the mean
     over time.
 
@@ -43,7 +43,7 @@ class CNN1(Encoder):
 
 
 @dataclass(frozen=True)
-class CNN2(Encoder):
+class CNN2Encoder(Encoder):
     """The published wide convolutional network.
 
     Blocks of convolution, ReLU, batch normalisation and max-pooling; then a dense layer with ReLU
@@ -54,8 +54,8 @@ class CNN2(Encoder):
         kernels_frames: length of each block's convolution.
         pools_frames: length of each block's max-pooling.
         stride_frames: stride of the max-pooling.
-        dropout_after: the blocks, counted from 1, that dropout follows.
-        dropout: its rate, in [0, 1).
+        dropout_after: numbers of the blocks, from 1, that dropout follows.
+        dropout: rate of that dropout, in [0, 1).
         dense: units of the dense layer.
     """
 
@@ -68,11 +68,13 @@ class CNN2(Encoder):
     dense: int = 512
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         lengths = {len(self.filters), len(self.kernels_frames), len(self.pools_frames)}
         if len(lengths) > 1:
             raise ValueError(
                 "filters, kernels_frames and pools_frames must be equally long. "
-                f"Received: {self.filters}, {self.kernels_frames}, {self.pools_frames}."
+                f"Received: filters={self.filters}, kernels_frames={self.kernels_frames}, "
+                f"pools_frames={self.pools_frames}."
             )
 
     def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
@@ -91,9 +93,9 @@ class CNN2(Encoder):
 
 
 def published_batch_normalisation() -> "keras.Layer":
-    """Batch normalisation as PyTorch, which the published program uses, has it by default.
+    """Batch normalisation with the defaults of PyTorch, which the published program uses.
 
-    Its running means follow ten times faster than Keras' would.
+    Its running means follow ten times as fast as with Keras' defaults.
     """
     from keras import layers
 

@@ -1,23 +1,38 @@
-"""What all models share: features in, logits out."""
+"""What all encoders share: features in, logits out."""
 
+import abc
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import keras
 
+    Summarise = Callable[[keras.KerasTensor], keras.KerasTensor]
+
 
 @dataclass(frozen=True)
-class Encoder:
-    """A model by its hyperparameters. Subclasses define `summarise`.
+class Encoder(abc.ABC):
+    """An encoder by its hyperparameters. Subclasses define `summarise`.
 
     Attributes:
         members: number of networks of these sizes side by side, at least 1. Each is trained as if
             alone, and their logits are averaged.
+        CHOICES: the values that a hyperparameter may have, by its name.
     """
+
+    CHOICES: ClassVar[Mapping[str, Collection[str]]] = {}
 
     _: KW_ONLY
     members: int = 1
+
+    def __post_init__(self) -> None:
+        for name, choices in self.CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(choices)}. "
+                    f"Received: {name}={getattr(self, name)!r}."
+                )
 
     def build(self, shape: tuple[int | None, int], classes: int) -> "keras.Model":
         """The untrained model, named "encoder".
@@ -36,29 +51,46 @@ class Encoder:
         """
         import keras
 
-        if len(shape) != 2 or any(size is not None and size < 1 for size in shape):
-            raise ValueError(f"shape must be (frames, channels), each >= 1. Received: {shape}.")
         if self.members < 1:
-            raise ValueError(f"members must be at least 1. Received: {self.members}.")
-        if classes < 2:
-            raise ValueError(f"classes must be at least 2. Received: {classes}.")
+            raise ValueError(f"members must be at least 1. Received: members={self.members}.")
         if self.members == 1:
-            return self._network(shape, classes, "encoder")
+            return network(self.summarise, shape, classes)
         from ser_tf.layers.ensemble import Ensemble
 
         members = [
-            self._network(shape, classes, f"member_{number + 1}") for number in range(self.members)
+            network(self.summarise, shape, classes, f"member_{number + 1}")
+            for number in range(self.members)
         ]
         features = keras.Input(shape, name="features", dtype="float32")
         return keras.Model(features, Ensemble(members)(features), name="encoder")
 
+    @abc.abstractmethod
     def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
         """One vector a clip, `(batch, units)`, from features `(batch, frames, channels)`."""
-        raise NotImplementedError
 
-    def _network(self, shape: tuple[int | None, int], classes: int, name: str) -> "keras.Model":
-        import keras
 
-        features = keras.Input(shape, name="features", dtype="float32")
-        logits = keras.layers.Dense(classes, dtype="float32", name="logits")
-        return keras.Model(features, logits(self.summarise(features)), name=name)
+def network(
+    summarise: "Summarise", shape: tuple[int | None, int], classes: int, name: str = "encoder"
+) -> "keras.Model":
+    """The model from features to the logits of what `summarise` computes.
+
+    Args:
+        summarise: features `(batch, frames, channels)` → one vector a clip, `(batch, units)`.
+        shape: as of `Encoder.build`.
+        classes: as of `Encoder.build`.
+        name: of the model.
+
+    Raises:
+        ValueError: if a size is too small.
+    """
+    import keras
+
+    if len(shape) != 2 or any(size is not None and size < 1 for size in shape):
+        raise ValueError(
+            f"shape must be (frames, channels), each at least 1. Received: shape={shape}."
+        )
+    if classes < 2:
+        raise ValueError(f"classes must be at least 2. Received: classes={classes}.")
+    features = keras.Input(shape, name="features", dtype="float32")
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")
+    return keras.Model(features, logits(summarise(features)), name=name)

@@ -1,8 +1,8 @@
-"""Models with Legendre Memory Units."""
+"""Encoders with Legendre Memory Units."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ser_tf.models.encoder import Encoder
 
@@ -11,18 +11,100 @@ if TYPE_CHECKING:
 
 
 LegendreLayer = Callable[["keras.KerasTensor", int, bool], "keras.KerasTensor"]
-"""One LMU layer: `(batch, frames, channels)`, units and `last` to `(batch, frames, units)`, or to
-the last state alone, `(batch, units)`, where `last` is true."""
+"""Applies one LMU layer with new weights: `(batch, frames, channels)`, units and `last` →
+`(batch, frames, units)`, or the last state alone, `(batch, units)`, where `last` is true."""
+
+LayerFactory = Callable[["LMUEncoder", int, float], LegendreLayer]
+"""From the encoder, the number of time steps and the memory's length in steps to its layer."""
+
+
+def _mean(x: "keras.KerasTensor") -> "keras.KerasTensor":
+    from keras import ops
+
+    return ops.mean(x, axis=1)
+
+
+def _mean_and_deviation(x: "keras.KerasTensor") -> "keras.KerasTensor":
+    from keras import ops
+
+    # The small number keeps the gradient finite where a unit never changes.
+    deviation = ops.sqrt(ops.var(x, axis=1) + 1e-4)
+    return ops.concatenate([ops.mean(x, axis=1), deviation], axis=-1)
+
+
+_NORMALISED_AXES: dict[str, int | tuple[int, int]] = {"channels": -1, "time_and_channels": (1, 2)}
+_POOLINGS: dict[str, Callable[["keras.KerasTensor"], "keras.KerasTensor"]] = {
+    "mean": _mean,
+    "mean_and_deviation": _mean_and_deviation,
+}
+
+
+def _keras_lmu(encoder: "LMUEncoder", steps: int, theta_steps: float) -> LegendreLayer:
+    """LMU layers whose memory is `keras_lmu.LMU`.
+
+    All share one memory: it has no weights, and its impulse response is slow to compute.
+    """
+    import keras_lmu
+    from keras import layers
+    from scipy.fft import next_fast_len
+
+    memory = keras_lmu.LMU(
+        encoder.memory_d,
+        encoder.order,
+        theta_steps,
+        None,
+        kernel_initializer=None,
+        return_sequences=True,
+        dtype="float32",  # its FFT knows no half precision
+        name="memory",
+    )
+    # Zeros in front leave the memory as it is and spare the FFT the large primes of its length.
+    zeros = next_fast_len(steps) - steps
+
+    def layer(x: "keras.KerasTensor", units: int, last: bool) -> "keras.KerasTensor":
+        u = layers.Dense(encoder.memory_d, activation="relu")(x)
+        m = memory(layers.ZeroPadding1D((zeros, 0))(u))
+        if last:
+            m, x = m[:, -1], x[:, -1]
+        else:
+            m = layers.Cropping1D((zeros, 0))(m)
+        return layers.Dense(units, activation="relu")(layers.Concatenate()([m, x]))
+
+    return layer
+
+
+def _ser_tf(encoder: "LMUEncoder", steps: int, theta_steps: float) -> LegendreLayer:
+    """Layers of `ser_tf.layers.lmu`, which compute every step's memory only where that is cheap."""
+    from ser_tf.layers import lmu
+
+    def layer(x: "keras.KerasTensor", units: int, last: bool) -> "keras.KerasTensor":
+        return lmu.LMU(
+            encoder.memory_d,
+            encoder.order,
+            theta_steps,
+            units,
+            activation="relu",
+            memory_activation="relu",
+            input_to_hidden=True,
+            use_bias=True,
+            return_sequences=not last,
+        )(x)
+
+    return layer
+
+
+MEMORIES: dict[str, LayerFactory] = {"ser_tf": _ser_tf, "keras_lmu": _keras_lmu}
+"""Implementations of the LMU layer by name."""
 
 
 @dataclass(frozen=True)
-class LMU(Encoder):
+class LMUEncoder(Encoder):
     """Feed-forward Legendre Memory Units (Voelker et al., 2019; Chilkuri and Eliasmith, 2021).
 
     Strided convolutions may shorten the sequence first. An LMU layer drives a delay system, the
     memory, with `u = ReLU(W_u x)`: `m[t] = A m[t-1] + B u[t]` holds the last `theta` frames of `u`
-    as coefficients of Legendre polynomials. The layer gives `h = ReLU(W_h [m, x])`. Between LMU
-    layers stand layer normalisation and dropout.
+    as coefficients of Legendre polynomials. The layer gives `h = ReLU(W_h [m, x])`. Layer
+    normalisation and dropout stand between LMU layers.
 
     Attributes:
         units: size of `h` in each LMU layer.
@@ -30,20 +112,25 @@ class LMU(Encoder):
         theta: length of the memory in frames of the features, above 0; None: the whole clip.
         memory_d: number of memories side by side, the size of `u`.
         dropout: rate after each convolution, between LMU layers and after a mean, in [0, 1).
-        channel_dropout: rate at which a clip in training loses whole channels of its features, in
-            [0, 1).
-        noise: deviation of the Gaussian noise on features in training, in [0, 1]. On speakers
-            heard for the first time these two help more than `dropout` does.
-        normalise: what layer normalisation averages over, "channels" or
+        channel_dropout: rate of the channels of a clip's features dropped in training, in [0, 1).
+        noise: standard deviation of the Gaussian noise on features in training, in [0, 1]. On
+            unseen speakers `channel_dropout` and `noise` help more than `dropout` does.
+        normalise: the axes that layer normalisation averages over, "channels" or
             "time_and_channels".
         pooling: the clip's vector: the "last" state, the "mean" of all, or "mean_and_deviation",
-            the mean beside the standard deviation (Snyder et al., 2018).
+            the mean followed by the standard deviation (Snyder et al., 2018).
         filters: channels of each convolution, each followed by batch normalisation, ReLU and
             dropout; () for none.
         kernel_frames: length of the convolutions, which look back only.
         stride_frames: stride of the convolutions.
         memory: implementation of the LMU layer, a key of `MEMORIES`.
     """
+
+    CHOICES: ClassVar = {
+        "memory": MEMORIES,
+        "normalise": _NORMALISED_AXES,
+        "pooling": ("last", *_POOLINGS),
+    }
 
     units: tuple[int, ...] = (64, 64)
     order: int = 16
@@ -60,21 +147,25 @@ class LMU(Encoder):
     memory: str = "ser_tf"
 
     def __post_init__(self) -> None:
-        _check_choice("memory", self.memory, MEMORIES)
-        _check_choice("normalise", self.normalise, _NORMALISED_AXES)
-        _check_choice("pooling", self.pooling, ("last", *_POOLINGS))
+        super().__post_init__()
         _check_theta(self.theta)
         if not self.units:
-            raise ValueError("units must name at least one layer. Received: ().")
+            raise ValueError("units must name at least one layer. Received: units=().")
 
     def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
         """One vector a clip: the last LMU layer's states, pooled."""
+        return self.summarise_with(MEMORIES[self.memory], x)
+
+    def summarise_with(
+        self, make_layer: LayerFactory, x: "keras.KerasTensor"
+    ) -> "keras.KerasTensor":
+        """What `summarise` gives, with LMU layers that `make_layer` makes."""
         from keras import layers
 
         frames = x.shape[1]
         x = _shorten(self, x)
         steps = x.shape[1]
-        layer = MEMORIES[self.memory](self, steps, (self.theta or frames) * steps / frames)
+        layer = make_layer(self, steps, (self.theta or frames) * steps / frames)
         for units in self.units[:-1]:
             x = layer(x, units, False)
             axis = _NORMALISED_AXES[self.normalise]
@@ -87,21 +178,23 @@ class LMU(Encoder):
 
 
 @dataclass(frozen=True)
-class CoupledLMU(Encoder):
+class CoupledLMUEncoder(Encoder):
     """The recurrent Legendre Memory Unit of Voelker et al. (2019), memory and hidden state coupled.
 
-    The memory is driven by the features, the hidden state and the memory itself; the hidden state
-    sees all three (`ser_tf.layers.lmu.LMUCell`). One layer, computed step by step.
+    The features, the hidden state and the memory itself drive the memory; the hidden state reads
+    all three (`ser_tf.layers.lmu.LMUCell`). One layer, computed step by step.
 
     Attributes:
         units: size of the hidden state.
-        order, theta, memory_d: as for `LMU`.
+        order, theta, memory_d: as for `LMUEncoder`.
         trainable_theta: whether the length of the memory is learned.
         trainable_ab: whether A and B of the delay system are learned; excludes `trainable_theta`.
         dropout: rate after the convolutions and after a mean, in [0, 1).
         recurrent_dropout: rate for the memory on its way into the next step's `u`, in [0, 1).
-        channel_dropout, noise, pooling, filters, kernel_frames, stride_frames: as for `LMU`.
+        channel_dropout, noise, pooling, filters, kernel_frames, stride_frames: as for `LMUEncoder`.
     """
+
+    CHOICES: ClassVar = {"pooling": ("last", *_POOLINGS)}
 
     units: int = 64
     order: int = 16
@@ -119,10 +212,13 @@ class CoupledLMU(Encoder):
     stride_frames: int = 4
 
     def __post_init__(self) -> None:
-        _check_choice("pooling", self.pooling, ("last", *_POOLINGS))
+        super().__post_init__()
         _check_theta(self.theta)
         if self.trainable_theta and self.trainable_ab:
-            raise ValueError("trainable_theta and trainable_ab exclude each other.")
+            raise ValueError(
+                "trainable_theta and trainable_ab exclude each other. "
+                "Received: trainable_theta=True, trainable_ab=True."
+            )
 
     def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
         """One vector a clip: the hidden states, pooled."""
@@ -147,107 +243,22 @@ class CoupledLMU(Encoder):
         return layers.Dropout(self.dropout)(pooled)
 
 
-def _shorten(entry: LMU | CoupledLMU, x: "keras.KerasTensor") -> "keras.KerasTensor":
+def _shorten(
+    encoder: LMUEncoder | CoupledLMUEncoder, x: "keras.KerasTensor"
+) -> "keras.KerasTensor":
     """The features, noisy in training, after strided convolutions that look back only."""
     from keras import layers
 
-    x = layers.SpatialDropout1D(entry.channel_dropout)(layers.GaussianNoise(entry.noise)(x))
-    for filters in entry.filters:
+    x = layers.SpatialDropout1D(encoder.channel_dropout)(layers.GaussianNoise(encoder.noise)(x))
+    for filters in encoder.filters:
         convolution = layers.Conv1D(
-            filters, entry.kernel_frames, entry.stride_frames, padding="causal", use_bias=False
+            filters, encoder.kernel_frames, encoder.stride_frames, padding="causal", use_bias=False
         )
         x = layers.ReLU()(layers.BatchNormalization()(convolution(x)))
-        x = layers.Dropout(entry.dropout)(x)
+        x = layers.Dropout(encoder.dropout)(x)
     return x
-
-
-def _mean(x: "keras.KerasTensor") -> "keras.KerasTensor":
-    from keras import ops
-
-    return ops.mean(x, axis=1)
-
-
-def _mean_and_deviation(x: "keras.KerasTensor") -> "keras.KerasTensor":
-    from keras import ops
-
-    # The small number keeps the gradient finite where a unit never changes.
-    deviation = ops.sqrt(ops.var(x, axis=1) + 1e-4)
-    return ops.concatenate([ops.mean(x, axis=1), deviation], axis=-1)
-
-
-def _check_choice(name: str, value: str, choices: Collection[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}. Received: {value}.")
 
 
 def _check_theta(theta: float | None) -> None:
     if theta is not None and not theta > 0:
-        raise ValueError(f"theta must be above 0 frames, or None. Received: {theta}.")
-
-
-def _keras_lmu(model: LMU, steps: int, theta_steps: float) -> LegendreLayer:
-    """LMU layers whose memory is `keras_lmu.LMU`.
-
-    All share one memory: it has no weights, and its impulse response is slow to compute.
-    """
-    import keras_lmu
-    from keras import layers
-    from scipy.fft import next_fast_len
-
-    memory = keras_lmu.LMU(
-        model.memory_d,
-        model.order,
-        theta_steps,
-        None,
-        kernel_initializer=None,
-        return_sequences=True,
-        dtype="float32",  # its FFT knows no half precision
-        name="memory",
-    )
-    # Zeros in front leave the memory as it is and spare the FFT the large primes of its length.
-    zeros = next_fast_len(steps) - steps
-
-    def layer(x: "keras.KerasTensor", units: int, last: bool) -> "keras.KerasTensor":
-        u = layers.Dense(model.memory_d, activation="relu")(x)
-        m = memory(layers.ZeroPadding1D((zeros, 0))(u))
-        if last:
-            m, x = m[:, -1], x[:, -1]
-        else:
-            m = layers.Cropping1D((zeros, 0))(m)
-        return layers.Dense(units, activation="relu")(layers.Concatenate()([m, x]))
-
-    return layer
-
-
-def _ser_tf(model: LMU, steps: int, theta_steps: float) -> LegendreLayer:
-    """LMU layers of our own, which compute the memory of every step only where that is cheaper."""
-    from ser_tf.layers import lmu
-
-    def layer(x: "keras.KerasTensor", units: int, last: bool) -> "keras.KerasTensor":
-        return lmu.LMU(
-            model.memory_d,
-            model.order,
-            theta_steps,
-            units,
-            activation="relu",
-            memory_activation="relu",
-            input_to_hidden=True,
-            use_bias=True,
-            return_sequences=not last,
-        )(x)
-
-    return layer
-
-
-MEMORIES: dict[str, Callable[[LMU, int, float], LegendreLayer]] = {
-    "ser_tf": _ser_tf,
-    "keras_lmu": _keras_lmu,
-}
-"""Implementations of the LMU layer by name: from the model, the number of time steps and the
-memory's length in steps to a function that applies one layer with new weights."""
-
-_NORMALISED_AXES: dict[str, int | tuple[int, int]] = {"channels": -1, "time_and_channels": (1, 2)}
-_POOLINGS: dict[str, Callable[["keras.KerasTensor"], "keras.KerasTensor"]] = {
-    "mean": _mean,
-    "mean_and_deviation": _mean_and_deviation,
-}
+        raise ValueError(f"theta must be above 0 frames, or None. Received: theta={theta}.")

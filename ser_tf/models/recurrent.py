@@ -1,4 +1,4 @@
-"""Models with LSTM layers."""
+"""Encoders with LSTM layers."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LSTM(Encoder):
+class LSTMEncoder(Encoder):
     """Stacked LSTM layers (Hochreiter and Schmidhuber, 1997).
 
     Attributes:
@@ -28,7 +28,7 @@ class LSTM(Encoder):
 
 
 @dataclass(frozen=True)
-class CNNLSTM(Encoder):
+class CNNLSTMEncoder(Encoder):
     """The published convolutional recurrent network.
 
     Blocks of convolution, ReLU, max-pooling, batch normalisation and dropout; LSTM layers with
@@ -71,7 +71,7 @@ def _lstm_stack(
     from keras import layers
 
     if not units:
-        raise ValueError("units must name at least one layer. Received: ().")
+        raise ValueError("units must name at least one layer. Received: units=().")
     for index, size in enumerate(units, start=1):
         x = layers.LSTM(size, return_sequences=index < len(units))(x)
         x = layers.Dropout(dropout)(x)
