@@ -1,7 +1,10 @@
 """What the tests share: a small part of the synthetic demo corpus, and a cache."""
 
+import contextlib
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,34 @@ from ser_tf.emotions import EMOTIONS
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that lives as long as the test session."""
-    return tmp_path_factory.mktemp("cache")
+def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of this test run, the same for all of its processes."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@contextlib.contextmanager
+def made_once(folder: Path) -> Iterator[bool]:
+    """Whether `folder` is still to be filled; other processes wait until it is.
+
+    What a process that failed has left is removed.
+    """
+    done = folder.with_name(f"{folder.name}.done")
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+        yield not done.exists()
+        done.touch()
+
+
+@pytest.fixture(scope="session")
+def cache_dir(shared_dir: Path) -> Path:
+    """A cache that lives as long as the test run."""
+    folder = shared_dir / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -27,11 +55,13 @@ def demo_dir(cache_dir: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_dir(demo_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_dir(demo_dir: Path, shared_dir: Path) -> Path:
     """Six speakers of the demo corpus, each saying one sentence once with every emotion."""
-    folder = tmp_path_factory.mktemp("small")
-    for speaker in range(1, 7):
-        for emotion in EMOTIONS:
-            name = f"demo-{speaker:02}_{emotion}_s1_t1.wav"
-            shutil.copy(demo_dir / f"demo-{speaker:02}" / name, folder / name)
+    folder = shared_dir / "small"
+    with made_once(folder) as missing:
+        if missing:
+            for speaker in range(1, 7):
+                for emotion in EMOTIONS:
+                    name = f"demo-{speaker:02}_{emotion}_s1_t1.wav"
+                    shutil.copy(demo_dir / f"demo-{speaker:02}" / name, folder / name)
     return folder

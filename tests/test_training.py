@@ -486,6 +486,21 @@ def test_the_progress_bars_uar_is_that_of_scikit_learn():
     assert float(metric.result()) == pytest.approx(expected, abs=1e-6)  # float32
 
 
+def test_a_training_step_is_traced_once(tmp_path):
+    class Counting(keras.Sequential):
+        traces = 0
+
+        def train_step(self, data):
+            Counting.traces += 1
+            return super().train_step(data)
+
+    model = Counting([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    checkpoint.restore(tmp_path, model)
+    model.fit(np.zeros((8, 2)), np.zeros((8, 1)), batch_size=4, epochs=2, verbose=0)
+    assert Counting.traces == 1
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("adam", "mse")

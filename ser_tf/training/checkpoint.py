@@ -97,10 +97,11 @@ def restore(folder: Path, model: keras.Model, keep: str = "best") -> State:
     Raises:
         InputError: if the checkpoint is broken or comes from another model or back end.
     """
+    # Also for a new run: variables made while the training step is traced cost a second trace.
+    model.optimizer.build(model.trainable_variables)
     path = folder / model_folder.CHECKPOINT
     if not path.is_file():
         return State(keep=keep)
-    model.optimizer.build(model.trainable_variables)
     try:
         with np.load(path) as stored:
             _require_backend(str(stored.get("backend", "tensorflow")), path)
