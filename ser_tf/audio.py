@@ -6,6 +6,7 @@ and others) goes through ffmpeg where that is installed.
 
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -13,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ser_tf.errors import InputError
+
+Sound = str | os.PathLike[str] | ArrayLike
+"""A recording: the path of its file, or its samples."""
 
 SUFFIXES = frozenset(
     ".aac .aif .aiff .amr .au .caf .flac .m4a .mka "
@@ -26,11 +31,16 @@ POINTER = b"version https://git-lfs"
 """How a Git LFS pointer begins: a short text that stands in for a recording."""
 
 
+_MOST_CHANNELS = 32
+_LOUDEST = 100.0
+"""Float samples beyond this, 40 dB above full scale, are unscaled integers rather than loud."""
+
+
 class AudioError(InputError):
     """A recording cannot be decoded; the message names it and says why."""
 
 
-def find(paths: Iterable[str | Path]) -> list[Path]:
+def find(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """The files among `paths` as they are, and for each folder all recordings below it, sorted.
 
     Raises:
@@ -56,13 +66,13 @@ def _is_recording(path: Path) -> bool:
     return named and path.is_file()
 
 
-def digest(path: str | Path) -> str:
+def digest(path: str | os.PathLike[str]) -> str:
     """The 128-bit BLAKE2 digest of the file's bytes, as 32 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def read(path: str | Path) -> tuple[np.ndarray, int]:
+def read(path: str | os.PathLike[str]) -> tuple[np.ndarray, int]:
     """The samples of a recording as they are stored, and their rate.
 
     Returns:
@@ -92,7 +102,7 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     return samples, rate_hz
 
 
-def load(path: str | Path, rate_hz: int) -> np.ndarray:
+def load(path: str | os.PathLike[str], rate_hz: int) -> np.ndarray:
     """The waveform of a recording: the mean of its channels at `rate_hz`.
 
     Resampling is soxr's, "high quality", as in `librosa.load`.
@@ -105,6 +115,59 @@ def load(path: str | Path, rate_hz: int) -> np.ndarray:
     """
     samples, stored_rate_hz = read(path)
     return resample(samples.mean(axis=1), stored_rate_hz, rate_hz)
+
+
+def to_mono(samples: ArrayLike) -> np.ndarray:
+    """The mean of the channels of `samples`, integers scaled to [-1, 1) as `read` does.
+
+    Args:
+        samples: `(samples,)` or `(samples, channels)`: floats in [-1, 1], signed integers, or
+            unsigned bytes as in WAV files.
+
+    Returns:
+        float32 `(samples,)`.
+
+    Raises:
+        InputError: if they have another shape or type, or values that no samples have.
+    """
+    array = np.asarray(samples)
+    if array.ndim not in (1, 2) or (array.ndim == 2 and not 1 <= array.shape[1] <= _MOST_CHANNELS):
+        raise InputError(
+            "samples: their shape is (samples,) or (samples, channels), of at most "
+            f"{_MOST_CHANNELS} channels. Received: {array.shape}."
+        )
+    scaled = _scaled(array)
+    if not np.isfinite(scaled).all():
+        raise InputError(f"samples: {np.sum(~np.isfinite(scaled))} are not finite numbers.")
+    if (loudest := np.abs(scaled).max(initial=0)) > _LOUDEST:
+        raise InputError(f"samples: floats are in [-1, 1]. Received: up to {loudest:g}.")
+    mono: np.ndarray = scaled.mean(axis=1) if scaled.ndim == 2 else scaled
+    return mono
+
+
+def _scaled(samples: np.ndarray) -> np.ndarray:
+    """Samples of any type as float32; integers by their full scale."""
+    if samples.dtype == np.uint8:  # unsigned WAV files rest at 128
+        return (samples.astype(np.float32) - 128) / 128
+    if np.issubdtype(samples.dtype, np.signedinteger):
+        return samples.astype(np.float32) / np.float32(2.0 ** (8 * samples.dtype.itemsize - 1))
+    if np.issubdtype(samples.dtype, np.floating):
+        with np.errstate(over="ignore"):  # too large for float32 is infinite, which is refused
+            return samples.astype(np.float32)
+    raise InputError(
+        f"samples: they are floats, signed integers or unsigned bytes. Received: {samples.dtype}."
+    )
+
+
+def check_rate(rate_hz: float) -> int:
+    """A sample rate as an integer.
+
+    Raises:
+        InputError: if it is not a whole number above 0.
+    """
+    if not (isinstance(rate_hz, int | float | np.number) and rate_hz > 0 and rate_hz % 1 == 0):
+        raise InputError(f"rate_hz: must be a whole number above 0. Received: {rate_hz}.")
+    return int(rate_hz)
 
 
 def resample(waveform: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:

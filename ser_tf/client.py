@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from ser_tf import audio, console
+from ser_tf import audio, backend, console
 from ser_tf.commandline import command
 from ser_tf.errors import InputError
 from ser_tf.inference import answers
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     paths = audio.find(arguments.paths)
     if arguments.server.startswith("grpc:"):
-        command.import_tensorflow()  # the official stubs do, and would say so
+        backend.import_tensorflow()  # the official stubs do, and would say so
     failed = False
     with Client(
         arguments.server,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ser_tf import config
+from ser_tf import backend, config
 from ser_tf.commandline import command
 from ser_tf.config import Config
 from ser_tf.corpora.splits import KINDS
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except config.UsageError as error:
         parser.error(str(error))
     if given["prepare"]:
-        command.import_tensorflow()
+        backend.import_tensorflow()
         from ser_tf.data import dataset
 
         sys.stdout.write(dataset.prepare(jobs[0].config, given["cache_dir"]))
@@ -185,7 +185,7 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
 
 
 def _load(wanted: Config, cache_dir: Path) -> Any:
-    command.import_keras()
+    backend.import_keras()
     from ser_tf.data import dataset
 
     return dataset.load(wanted, wanted.build_front_end(), cache_dir)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ser_tf import backend
 from ser_tf.commandline import command
 from ser_tf.corpora import CORPORA
 from ser_tf.errors import InputError
@@ -36,16 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     model_folder.load_config(arguments.model_dir)  # a wrong folder is named at once
 
-    command.import_tensorflow()
+    backend.import_tensorflow()
     from ser_tf.evaluation import metrics, report, robustness
-    from ser_tf.inference import recogniser
+    from ser_tf.inference import predictions
 
     artifact = model_folder.load(arguments.model_dir)
     data = _clips(artifact, arguments)
     if arguments.robustness:
         scores, shown = robustness.measure(artifact, data), report.of_robustness
     else:
-        answers = recogniser.predictions(artifact.model, data)
+        answers = predictions.predict_rows(artifact.model, data)
         temperature = artifact.calibration.temperature
         scores = metrics.score(answers, artifact.classes, temperature)
         shown = report.of_scores

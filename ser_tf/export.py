@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ser_tf import audio
+from ser_tf import audio, backend
 from ser_tf.commandline import command
 from ser_tf.inference import model_folder
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _refuse_flags_of_other_targets(parser, flags)
     model_folder.load_config(flags.model_dir)  # a wrong folder is named at once
 
-    command.import_tensorflow()
+    backend.import_tensorflow()
     lines = TARGETS[flags.target].write(model_folder.load(flags.model_dir), flags)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
@@ -110,7 +110,7 @@ def _litert(artifact: model_folder.Artifact, flags: argparse.Namespace) -> list[
     clips = _real_clips(artifact)
     _LOG.info("Converting and comparing with the Keras model")
     with (
-        command.silence()
+        backend.silence()
     ):  # the converter speaks of its passes, and at length of what it cannot do
         written = litert.convert(
             artifact.model,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ser_tf import config
+from ser_tf import backend, config
 from ser_tf.commandline import command
 from ser_tf.config import Config
 from ser_tf.errors import InputError
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except config.UsageError as error:
         parser.error(str(error))
     if given["prepare"]:
-        command.import_tensorflow()
+        backend.import_tensorflow()
         from ser_tf.data import dataset
 
         sys.stdout.write(dataset.prepare(wanted, given["cache_dir"]))
@@ -93,7 +93,7 @@ def _finished(folder: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """Loads the data, then trains, on the back end of Keras that is chosen."""
-    command.import_keras()
+    backend.import_keras()
     from ser_tf import training
     from ser_tf.data import dataset
 

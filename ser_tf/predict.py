@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import audio
+from ser_tf import audio, backend
 from ser_tf.commandline import command
 from ser_tf.inference import answers, model_folder
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = audio.find(arguments.paths)
     model_folder.load_config(arguments.model_dir)  # a wrong folder is named at once
 
-    command.import_tensorflow()
+    backend.import_tensorflow()
     from ser_tf.inference.recogniser import Recogniser
 
     recogniser = Recogniser(model_folder.load(arguments.model_dir))
@@ -90,11 +90,11 @@ def _describe(
     if json:
         timeline = {} if windows is None else {"timeline": windows.to_dict("records")}
         return answers.to_json(path, answer, **timeline)
-    lines = [f"{path}  {answers.in_words(answer.emotion, answer.probability, answer.unsure)}"]
+    lines = [f"{path}  {answers.describe(answer.emotion, answer.probability, answer.unsure)}"]
     if windows is not None:
         lines += [
             f"  {window['start_seconds']:6.1f} s to {window['end_seconds']:6.1f} s  "
-            f"{answers.in_words(window['emotion'], window['probability'], window['unsure'])}"
+            f"{answers.describe(window['emotion'], window['probability'], window['unsure'])}"
             for window in windows.to_dict("records")
         ]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import audio, console
+from ser_tf import audio, backend, console
 from ser_tf.commandline import command
 from ser_tf.errors import InputError
 from ser_tf.inference import answers, model_folder
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give the PATH of a recording, or --mic")
     model_folder.load_config(flags.model_dir)  # a wrong folder is named at once
 
-    command.import_tensorflow()
+    backend.import_tensorflow()
     from ser_tf.inference.stream import Stream
 
     artifact = model_folder.load(flags.model_dir)
@@ -139,7 +139,7 @@ def _heading(classes: Sequence[str]) -> str:
 def _as_row(seconds: float, answer: "Answer") -> str:
     """The time, the emotion, and the percentage of each class."""
     shares = [round(100 * share) for share in answer.probabilities.values()]
-    best = answers.in_words(answer.emotion, answer.probability, answer.unsure)
+    best = answers.describe(answer.emotion, answer.probability, answer.unsure)
     return console.row(f"{seconds:8.1f} s  {best:<24}", shares)
 
 

@@ -15,7 +15,7 @@ from ser_tf import evaluate, export, fit, predict
 from ser_tf.data import dataset
 from ser_tf.errors import InputError
 from ser_tf.evaluation import comparison
-from ser_tf.inference import model_folder, recogniser
+from ser_tf.inference import model_folder, predictions
 from ser_tf.models import MODELS
 from ser_tf.training import checkpoint
 from ser_tf.training.backends import ShuffledBatches
@@ -114,7 +114,7 @@ def test_probabilities_on_jax_are_those_on_tensorflow(trained, cache_dir):
     artifact = model_folder.load(trained / "lmu")
     data = dataset.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
     test = dataset.split(data, artifact.config).of("test")
-    on_tensorflow = recogniser.predictions(artifact.model, test).filter(regex="^p_")
+    on_tensorflow = predictions.predict_rows(artifact.model, test).filter(regex="^p_")
     on_jax = pd.read_csv(trained / "lmu" / "predictions.csv").filter(regex="^p_")
     # float32, summed in another order.
     np.testing.assert_allclose(on_jax, on_tensorflow, atol=1e-5)

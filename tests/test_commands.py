@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from ser_tf import audio, benchmark, evaluate, export, fit, predict
+from ser_tf import audio, backend, benchmark, evaluate, export, fit, predict
 from ser_tf.benchmark import requests, serving
 from ser_tf.commandline import command as cli
 from ser_tf.inference import model_folder
@@ -354,7 +354,7 @@ def test_tensorflow_keeps_its_memory_unless_the_user_says_otherwise(given, used,
     monkeypatch.delenv(name, raising=False)
     if given:
         monkeypatch.setenv(name, given)
-    cli.import_tensorflow()
+    backend.import_tensorflow()
     assert os.environ[name] == used
 
 

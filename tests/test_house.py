@@ -13,7 +13,7 @@ import ser_tf
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
     ("errors",),
-    ("emotions", "files", "console"),
+    ("emotions", "files", "console", "backend"),
     ("audio",),
     ("layers",),
     ("models",),

@@ -10,7 +10,7 @@ import pytest
 from ser_tf import fit
 from ser_tf.data import dataset
 from ser_tf.errors import InputError
-from ser_tf.inference import model_folder, recogniser
+from ser_tf.inference import model_folder, predictions
 from ser_tf.training import teachers
 
 QUICK = ("--model", "cnn1", "--batch-size", "8", "--epochs", "2")
@@ -53,7 +53,7 @@ def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split,
     found = teachers.answers(both, data)
     training = data.rows["part"] == "train"
     said = [
-        recogniser.predictions(model_folder.load(folder).model, data.of("train")).filter(
+        predictions.predict_rows(model_folder.load(folder).model, data.of("train")).filter(
             regex="^p_"
         )
         for folder in (alone, taught)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ser_tf import backend
 from ser_tf.commandline import command
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     from the files (decode, resample, four copies, features; nothing cached), then ten epochs of
     shuffled batches over the cached features.
     """
-    command.import_tensorflow()
+    backend.import_tensorflow()
     from ser_tf import corpora
     from ser_tf.corpora import REAL_CORPORA
 

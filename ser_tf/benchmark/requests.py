@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser_tf import audio
-from ser_tf.commandline import command
+from ser_tf import audio, backend
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
         os.environ[f"TF_NUM_{pool}_THREADS"] = str(cores)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    command.import_tensorflow()
+    backend.import_tensorflow()
     import tensorflow as tf
 
     serve = tf.saved_model.load(str(version)).signatures["serving_default"]

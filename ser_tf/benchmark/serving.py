@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser_tf import audio
+from ser_tf import audio, backend
 from ser_tf.commandline import command as cli
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             f"{arguments.model_dir}: features {config.features}; benchmark serving restates "
             f"{' and '.join(COMPARED)} in librosa."
         )
-    cli.import_tensorflow()
+    backend.import_tensorflow()
     from ser_tf.serving import publishing
 
     artifact = model_folder.load(arguments.model_dir)

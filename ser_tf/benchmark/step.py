@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from ser_tf import models
+from ser_tf import backend, models
 from ser_tf.benchmark import rivals
-from ser_tf.commandline import command
 from ser_tf.models.encoder import network
 
 BATCH = 16
@@ -141,7 +140,7 @@ def _timed(
 
 def main(case: str, way: str, seconds: str) -> None:
     """Prints what `measure` finds."""
-    command.import_tensorflow()
+    backend.import_tensorflow()
     for part in measure(CASES[case], way, float(seconds)):
         sys.stdout.write(json.dumps(part) + "\n")
         sys.stdout.flush()

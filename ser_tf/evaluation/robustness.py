@@ -8,7 +8,8 @@ import numpy as np
 
 from ser_tf import audio, console
 from ser_tf.evaluation import metrics
-from ser_tf.inference import recogniser as inference
+from ser_tf.inference.predictions import tabulate
+from ser_tf.inference.recogniser import Recogniser
 
 if TYPE_CHECKING:
     from ser_tf.data.dataset import Data
@@ -34,7 +35,7 @@ def measure(artifact: "Artifact", data: "Data") -> dict[str, dict[str, Any]]:
     Returns:
         For each name in `CONDITIONS` what `metrics.score` says.
     """
-    recogniser = inference.Recogniser(artifact)
+    recogniser = Recogniser(artifact)
     answers: dict[str, list[list[float]]] = {name: [] for name in CONDITIONS}
     rows = data.rows[data.rows["copy"] == 0]
     clips = list(zip(rows["waveform"], rows["digest"], strict=True))
@@ -47,7 +48,7 @@ def measure(artifact: "Artifact", data: "Data") -> dict[str, dict[str, Any]]:
     classes, calibration = artifact.classes, artifact.calibration
     scores = {}
     for name, found in answers.items():
-        table = inference.table(rows, np.array(found), classes, calibration.unsure_below)
+        table = tabulate(rows, np.array(found), classes, calibration.unsure_below)
         scores[name] = metrics.score(table, classes, calibration.temperature)
     return scores
 

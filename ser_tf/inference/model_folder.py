@@ -26,9 +26,11 @@ from typing import TYPE_CHECKING, Any
 from ser_tf import files
 from ser_tf.config import Config, UnknownValueError
 from ser_tf.errors import InputError
+from ser_tf.inference.answers import Answer
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 FORMAT = 1
 """The layout's number; a folder of a higher one comes from a newer version and is refused."""
@@ -77,6 +79,13 @@ class Artifact:
     def calibration(self) -> Any:
         """The layer that keeps the temperature and the threshold of `unsure`."""
         return self.model.get_layer("calibration")
+
+    def answer(self, probabilities: "np.ndarray") -> Answer:
+        """What `probabilities` `(classes,)` of the model say."""
+        values = dict(zip(self.classes, probabilities.tolist(), strict=True))
+        emotion = max(values, key=values.__getitem__)
+        unsure = values[emotion] < self.calibration.unsure_below
+        return Answer(emotion, values[emotion], values, unsure)
 
 
 def save_config(folder: Path, config: Config, classes: tuple[str, ...]) -> None:

@@ -1,68 +1,45 @@
-"""Answers: on rows of a corpus for scoring, and on recordings for a person."""
+"""A trained model that answers recordings: as a whole, window by window, or while they go on."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from ser_tf import console
+from ser_tf import audio
+from ser_tf.errors import InputError
 from ser_tf.inference.answers import Answer
+from ser_tf.inference.predictions import BATCH
 
 if TYPE_CHECKING:
-    import keras
+    import pandas as pd
 
-    from ser_tf.data.dataset import Data
     from ser_tf.inference.model_folder import Artifact
-
-BATCH = 64
-_COLUMNS = ["path", "copy", "corpus", "speaker", "emotion", "sex"]
+    from ser_tf.inference.stream import Stream
 
 
-def logits(encoder: "keras.Model", features: np.ndarray) -> np.ndarray:
-    """The encoder's logits, float32 `(rows, classes)`, of features `(rows, frames, channels)`."""
-    verbose = console.of_prediction(len(features))
-    return encoder.predict(features, batch_size=BATCH, verbose=verbose)
+class Heard(NamedTuple):
+    """The answer on a recording and its timeline, from one pass over its windows.
 
-
-def predictions(model: "keras.Model", data: "Data") -> pd.DataFrame:
-    """The model's answer on every row, by its encoder and calibration.
-
-    Returns:
-        Columns `path, copy, corpus, speaker, emotion, sex, predicted, unsure` and for each class
-        `p_<class>`: the table that `metrics.score` takes.
+    Attributes:
+        answer: the emotion of the whole recording.
+        timeline: the emotions along it, as from `Recogniser.timeline`.
     """
-    calibration = model.get_layer("calibration")
-    probabilities = np.asarray(calibration(logits(model.get_layer("encoder"), data.features)))
-    return table(data.rows, probabilities, data.classes, calibration.unsure_below)
 
-
-def table(
-    rows: pd.DataFrame, probabilities: np.ndarray, classes: Sequence[str], unsure_below: float
-) -> pd.DataFrame:
-    """The answers on `rows`, as of `predictions`, from probabilities `(rows, classes)`."""
-    answers = rows[_COLUMNS].reset_index(drop=True)
-    answers["predicted"] = [classes[best] for best in probabilities.argmax(axis=1)]
-    answers["unsure"] = probabilities.max(axis=1) < unsure_below
-    answers[[f"p_{emotion}" for emotion in classes]] = probabilities
-    return answers
-
-
-def answer(artifact: "Artifact", probabilities: np.ndarray) -> Answer:
-    """What the model's `probabilities` `(classes,)` say."""
-    values = dict(zip(artifact.classes, probabilities.tolist(), strict=True))
-    emotion = max(values, key=values.__getitem__)
-    unsure = values[emotion] < artifact.calibration.unsure_below
-    return Answer(emotion, values[emotion], values, unsure)
+    answer: Answer
+    timeline: "pd.DataFrame"
 
 
 class Recogniser:
     """Recognises the emotion in recordings with a trained model.
 
-    A recording of up to twice the length that the model's features span is heard as one clip, as
-    in training and scoring (with causal features these hear its last `clip_seconds` only). A longer
-    one is heard in windows of that length that overlap by half, and the answer is the mean of
-    theirs.
+    A recording of up to twice the length that the model's features span is answered as one clip, as
+    in training and scoring (of these, causal features see the last `clip_seconds` only). A longer
+    one is cut into windows of that length that overlap by half; its answer is the mean of theirs.
+
+    Wherever a method takes a `sound`, that is the path of a recording of any format, or samples:
+    `(samples,)` or `(samples, channels)`, floats in [-1, 1] or integers, recorded at `rate_hz` (by
+    default the model's rate). Channels are averaged and other rates resampled as for files.
 
     Args:
         artifact: a loaded model folder.
@@ -78,35 +55,106 @@ class Recogniser:
         seconds = artifact.config.feature_entry.span_seconds
         self.window_samples = round(seconds * artifact.rate_hz)
 
-    def answer(self, waveform: np.ndarray) -> Answer:
-        """The emotion of a recording: float32 `(samples,)` at the model's rate."""
-        if len(waveform) <= 2 * self.window_samples:
-            probabilities = self._probabilities(waveform[np.newaxis])[0]
-        else:
-            probabilities = self._of_windows(waveform)[1].mean(axis=0)
-        return answer(self.artifact, probabilities)
+    @property
+    def folder(self) -> Path:
+        """The model folder."""
+        return self.artifact.folder
 
-    def timeline(self, waveform: np.ndarray) -> pd.DataFrame:
-        """The emotions along a recording: float32 `(samples,)` at the model's rate.
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The emotions that the model tells apart, in the order of its probabilities."""
+        return self.artifact.classes
+
+    @property
+    def rate_hz(self) -> int:
+        """The model's sample rate."""
+        return self.artifact.rate_hz
+
+    def answer(self, sound: audio.Sound, rate_hz: int | None = None) -> Answer:
+        """The emotion of a recording.
+
+        Raises:
+            InputError: if the file cannot be read, or the samples or the rate cannot be used.
+        """
+        return self.artifact.answer(self._of_whole(self.waveform(sound, rate_hz)))
+
+    def timeline(self, sound: audio.Sound, rate_hz: int | None = None) -> "pd.DataFrame":
+        """The emotions along a recording.
 
         Returns:
             A row a window: `start_seconds, end_seconds, emotion, probability, unsure` and for
             each class `p_<class>`.
+
+        Raises:
+            InputError: as `answer`.
         """
-        starts, probabilities = self._of_windows(waveform)
+        waveform = self.waveform(sound, rate_hz)
+        return self._timeline(waveform, *self._of_windows(waveform))
+
+    def listen(self, sound: audio.Sound, rate_hz: int | None = None) -> Heard:
+        """Both the answer on a recording and its timeline; each window is computed once.
+
+        Raises:
+            InputError: as `answer`.
+        """
+        waveform = self.waveform(sound, rate_hz)
+        starts, of_windows = self._of_windows(waveform)
+        answer = self.artifact.answer(self._of_whole(waveform, of_windows))
+        return Heard(answer, self._timeline(waveform, starts, of_windows))
+
+    def stream(self) -> "Stream":
+        """A new stream, to be fed a recording chunk by chunk.
+
+        Raises:
+            InputError: if the model takes whole clips only.
+        """
+        from ser_tf.inference.stream import Stream
+
+        return Stream(self.artifact)
+
+    def waveform(self, sound: audio.Sound, rate_hz: int | None = None) -> np.ndarray:
+        """A sound as the model takes it: float32 `(samples,)` in [-1, 1] at the model's rate.
+
+        Raises:
+            InputError: as `answer`.
+        """
+        if isinstance(sound, str | os.PathLike):
+            if rate_hz is not None:
+                raise InputError(f"{sound}: a file states its own rate; leave rate_hz out.")
+            return audio.load(sound, self.rate_hz)
+        samples = audio.to_mono(sound)
+        if not len(samples):
+            raise InputError("samples: there are none.")
+        from_hz = self.rate_hz if rate_hz is None else audio.check_rate(rate_hz)
+        return audio.resample(samples, from_hz, self.rate_hz)
+
+    def _of_whole(self, waveform: np.ndarray, of_windows: np.ndarray | None = None) -> np.ndarray:
+        """The probabilities `(classes,)` of a recording; its windows' `(windows, classes)` help."""
+        if self.window_samples < len(waveform) <= 2 * self.window_samples:
+            [of_clip] = self._probabilities(waveform[np.newaxis])
+            return np.asarray(of_clip)
+        if of_windows is None:
+            _, of_windows = self._of_windows(waveform)
+        mean: np.ndarray = of_windows.mean(axis=0)  # a short clip is its only window
+        return mean
+
+    def _timeline(
+        self, waveform: np.ndarray, starts: np.ndarray, of_windows: np.ndarray
+    ) -> "pd.DataFrame":
+        import pandas as pd
+
         ends = np.minimum(starts + self.window_samples, len(waveform))
-        classes = self.artifact.classes
-        best = probabilities.max(axis=1)
+        best = of_windows.max(axis=1)
         table = pd.DataFrame(
             {
-                "start_seconds": starts / self.artifact.rate_hz,
-                "end_seconds": ends / self.artifact.rate_hz,
-                "emotion": [classes[number] for number in probabilities.argmax(axis=1)],
+                "start_seconds": starts / self.rate_hz,
+                "end_seconds": ends / self.rate_hz,
+                "emotion": [self.classes[number] for number in of_windows.argmax(axis=1)],
                 "probability": best,
                 "unsure": best < self.artifact.calibration.unsure_below,
             }
         )
-        table[[f"p_{emotion}" for emotion in classes]] = probabilities
+        table[[f"p_{emotion}" for emotion in self.classes]] = of_windows
         return table
 
     def _of_windows(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

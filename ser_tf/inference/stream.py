@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from ser_tf.errors import InputError
 from ser_tf.inference.answers import Answer
-from ser_tf.inference.recogniser import answer
 from ser_tf.layers import streaming
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Stream:
         while pieces := min(len(waiting) // self.stride_samples, self._longest):
             chunk, waiting = np.split(waiting, [pieces * self.stride_samples])
             probabilities, self._state = self._next(tf.constant(chunk[np.newaxis]), self._state)
-            self._answer = answer(self.artifact, probabilities.numpy()[0])
+            self._answer = self.artifact.answer(probabilities.numpy()[0])
             self._heard_samples += len(chunk)
         self._rest = waiting
         return self._answer

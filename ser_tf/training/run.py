@@ -20,7 +20,7 @@ from ser_tf.data import dataset
 from ser_tf.data.dataset import Data
 from ser_tf.errors import InputError
 from ser_tf.evaluation import metrics, plots, report
-from ser_tf.inference import model_folder, recogniser
+from ser_tf.inference import model_folder, predictions
 from ser_tf.layers.calibration import Calibration
 from ser_tf.training import backends, checkpoint, teachers
 from ser_tf.training.checkpoint import State
@@ -126,7 +126,7 @@ def _run_epochs(
                 shuffle=False,  # the batches are
                 verbose=console.of_epochs(epoch_lines),
                 validation_data=_arrays(data.of("validation")) if config.validation else None,
-                validation_batch_size=recogniser.BATCH,
+                validation_batch_size=predictions.BATCH,
                 class_weight=training.class_weights if config.class_weights else None,
                 callbacks=[
                     Journal(folder, state, config.patience, watch),
@@ -173,7 +173,7 @@ def _arrays(data: Data) -> tuple[np.ndarray, np.ndarray]:
 def _test_scores(trainer: keras.Model, data: Data) -> dict[str, float]:
     """Loss, accuracy and UAR of the test clips by the trainer as it is now."""
     arrays = _arrays(data.of("test"))
-    scores = trainer.evaluate(*arrays, recogniser.BATCH, verbose=0, return_dict=True)
+    scores = trainer.evaluate(*arrays, predictions.BATCH, verbose=0, return_dict=True)
     return {f"test_{name}": float(score) for name, score in scores.items()}
 
 
@@ -184,7 +184,7 @@ def _finish(
     if config.validation:
         _calibrate(model, data.of("validation"))
     parts = [part for part in splits.PARTS if (data.rows["part"] == part).any()]
-    tables = {part: recogniser.predictions(model, data.of(part)) for part in parts}
+    tables = {part: predictions.predict_rows(model, data.of(part)) for part in parts}
     with files.replacing(folder / model_folder.MODEL) as temporary:
         model.save(temporary)
     with files.replacing(folder / model_folder.PREDICTIONS) as temporary:
@@ -205,7 +205,7 @@ def _finish(
 def _calibrate(model: keras.Model, validation: Data) -> None:
     """Sets temperature and threshold of `unsure` by the validation clips."""
     calibration = model.get_layer("calibration")
-    logits = recogniser.logits(model.get_layer("encoder"), validation.features)
+    logits = predictions.compute_logits(model.get_layer("encoder"), validation.features)
     temperature = metrics.fit_temperature(logits, validation.labels)
     calibration.set(temperature, 0.0)
     threshold = metrics.unsure_threshold(np.asarray(calibration(logits)), validation.labels)

@@ -14,7 +14,7 @@ from ser_tf.config import Config
 from ser_tf.data import dataset
 from ser_tf.data.dataset import Data
 from ser_tf.errors import InputError
-from ser_tf.inference import model_folder, recogniser
+from ser_tf.inference import model_folder, predictions
 
 _IN_COMMON = ("all_classes", "copies", "corpora", "features", "feature_options")
 
@@ -36,7 +36,7 @@ def answers(config: Config, data: Data) -> np.ndarray:
     training = data.of("train")
     table = np.zeros((len(data.rows), len(data.classes)), np.float32)
     for folder in _folders(config):
-        said = recogniser.predictions(model_folder.load(folder).model, training)
+        said = predictions.predict_rows(model_folder.load(folder).model, training)
         table[data.rows["part"] == "train"] += said.filter(regex="^p_")
     return table / len(config.teachers)
 
