@@ -4,12 +4,12 @@ import argparse
 import dataclasses
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ser_tf import backend, config
-from ser_tf.commandline import command
+from ser_tf.commandline import command, flags
 from ser_tf.config import Config
 from ser_tf.corpora.splits import KINDS
 from ser_tf.errors import InputError
@@ -19,7 +19,7 @@ from ser_tf.inference import model_folder
 from ser_tf.models import MODELS
 
 _LOG = logging.getLogger(__name__)
-_OWN = {"model", "model_options", "split", "seed", "folds", "protocol"}
+_OWN = ("model", "split.kind", "seed", "split.folds", "split.protocol")
 """What the jobs of a comparison need not share."""
 
 
@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         help="with --table: mean scores of each run's last N epochs, where all were scored",
     )
     command.add_corpora(parser, "the four that kagglehub can download")
-    config.add_flags(parser, without=("model", "split", "seed", "test"))
+    flags.add_flags(parser, without=("model", "split", "seed", "test"))
     command.add_prepare(parser)
     parser.add_argument(
         "--output",
@@ -130,19 +130,19 @@ def _jobs(given: Mapping[str, Any]) -> list[Job]:
     folds = given.get("protocol") or given.get("folds")
     splits = given["splits"] or (["speakers"] if folds else comparison.SPLITS)
     configs = [
-        config.from_flags({**given, "model": model, "split": split, "seed": seed})
+        flags.from_flags({**given, "model": model, "split": split, "seed": seed})
         for seed in given["seeds"]
         for model in given["models"]
         for split in splits
     ]
     first = configs[0]
-    name = "-".join(("compare", first.preset or first.features, *first.corpora))
+    name = "-".join(("compare", first.recipe or first.features.name, *first.corpora))
     output = given["output"] or Path("saved_models") / name
     return [Job(wanted, output / _folder_name(wanted)) for wanted in configs]
 
 
 def _folder_name(wanted: Config) -> str:
-    return comparison.folder_name(wanted.model, comparison.split_name(wanted), wanted.seed)
+    return comparison.folder_name(wanted.model.name, comparison.split_name(wanted), wanted.seed)
 
 
 def _check_folders(jobs: Sequence[Job]) -> None:
@@ -156,8 +156,13 @@ def _check_folders(jobs: Sequence[Job]) -> None:
         folder = path.parent
         stored, _ = model_folder.load_config(folder)
         wanted = wanted_in.get(folder, jobs[0].config)
-        names = vars(wanted).keys() - (() if folder in wanted_in else _OWN)
+        names = _shared(wanted, () if folder in wanted_in else _OWN)
         config.refuse_changes(stored, wanted, names, folder, "another --output starts anew.")
+
+
+def _shared(wanted: Config, but: Collection[str]) -> list[str]:
+    """The keys of all settings, but for some and those of some groups."""
+    return [key for key, _ in wanted.items() if not {key, key.partition(".")[0]} & {*but}]
 
 
 def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
@@ -186,9 +191,10 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
 
 def _load(wanted: Config, cache_dir: Path) -> Any:
     backend.import_keras()
+    from ser_tf import training
     from ser_tf.data import dataset
 
-    return dataset.load(wanted, wanted.build_front_end(), cache_dir)
+    return dataset.load(wanted, training.build_front_end(wanted), cache_dir)
 
 
 def _train(wanted: Config, folder: Path, data: Any) -> None:
@@ -197,7 +203,7 @@ def _train(wanted: Config, folder: Path, data: Any) -> None:
     from ser_tf import training
 
     keras.utils.clear_session()  # what earlier jobs left
-    training.run(wanted, data, wanted.build_front_end(), folder, epoch_lines=False)
+    training.run(wanted, data, training.build_front_end(wanted), folder, epoch_lines=False)
 
 
 def _line(result: Result) -> str:

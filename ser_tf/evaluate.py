@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ser_tf import backend
 from ser_tf.commandline import command
+from ser_tf.config import Augmentation
 from ser_tf.corpora import CORPORA
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
@@ -60,17 +61,17 @@ def _clips(artifact: model_folder.Artifact, arguments: argparse.Namespace) -> "D
 
     front_end = artifact.model.get_layer("front_end")
     # What is learnt from and not scored is not made.
-    config = dataclasses.replace(artifact.config, augment_copies=None, sounds=0)
+    config = artifact.config.changed({"augmentation.copies": None, "augmentation.sounds": 0})
     if arguments.data_dir:
         config = dataclasses.replace(config, data_dir=str(arguments.data_dir))
     if not arguments.corpora:
         data = dataset.load(config, front_end, arguments.cache_dir)
-        return dataset.split(data, config).of("test" if config.test else "validation")
+        return dataset.split(data, config).of("test" if config.split.test else "validation")
     config = dataclasses.replace(
         config,
         corpora=tuple(arguments.corpora),
         data_dir=arguments.data_dir and str(arguments.data_dir),
-        copies="none",
+        augmentation=Augmentation(),
     )
     data = dataset.load(config, front_end, arguments.cache_dir)
     if both := [name for name in config.corpora if name in artifact.config.corpora]:

@@ -115,7 +115,7 @@ def _litert(artifact: model_folder.Artifact, flags: argparse.Namespace) -> list[
         written = litert.convert(
             artifact.model,
             artifact.classes,
-            artifact.config.feature_entry,
+            artifact.config.features.entry,
             artifact.folder,
             clips,
         )

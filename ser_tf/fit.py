@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_tf import backend, config
-from ser_tf.commandline import command
+from ser_tf.commandline import command, flags
 from ser_tf.config import Config
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command.parser("fit", "Train a speech emotion model and score it on unseen speakers.")
     command.add_corpora(parser, "the four that kagglehub can download")
-    config.add_flags(parser)
+    flags.add_flags(parser)
     command.add_prepare(parser)
     parser.add_argument(
         "--output",
@@ -63,12 +63,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _configuration(given: Mapping[str, Any]) -> tuple[Config, Path]:
     """The configuration and the model folder; a resumed run keeps the configuration it had."""
-    wanted = config.from_flags(given)
+    wanted = flags.from_flags(given)
     folder = given["output"] or Path("saved_models") / wanted.name
     if not given["resume"] or not (folder / model_folder.CONFIG).is_file():
         return wanted, folder
     stored, _ = model_folder.load_config(folder)
-    named = config.given_names(given)
+    named = flags.given_settings(given)
     advice = "--resume keeps a run's flags, --overwrite starts anew."
     config.refuse_changes(stored, wanted, named, folder, advice)
     return dataclasses.replace(stored, data_dir=wanted.data_dir or stored.data_dir), folder
@@ -99,7 +99,7 @@ def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, An
 
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        front_end = wanted.build_front_end()
+        front_end = training.build_front_end(wanted)
         data = dataset.load(wanted, front_end, given["cache_dir"])
         if given["overwrite"]:
             training.check(wanted, data)

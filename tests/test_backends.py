@@ -190,12 +190,12 @@ def test_without_features_in_the_cache_another_back_end_asks_for_them(
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
-        (["--augment", "specaugment"], "--augment: "),
-        (["--mixup", "0.5"], "--mixup: "),
-        (["--balance-corpora"], "--balance-corpora: "),
-        (["--sounds", "4"], "--sounds: "),
-        (["--teachers", "m"], "--teachers: "),
-        (["--lmu", "keras_lmu"], "--lmu keras_lmu: "),
+        (["--augment", "specaugment"], "augmentation.layers: "),
+        (["--mixup", "0.5"], "augmentation.mixup: "),
+        (["--balance-corpora"], "training.balance_corpora: "),
+        (["--sounds", "4"], "augmentation.sounds: "),
+        (["--teachers", "m"], "training.teachers: "),
+        (["--lmu", "keras_lmu"], "model.memory=keras_lmu: "),
     ],
 )
 def test_what_needs_tensorflow_is_named(flags, named, data_flags, tmp_path, monkeypatch, capsys):

@@ -240,7 +240,7 @@ def test_broken_metrics_are_named(model_dir, tmp_path, capsys):
 def test_the_folder_of_a_cross_validation_says_where_its_models_are(model_dir, tmp_path, capsys):
     copy = broken_model(model_dir, tmp_path, "model.keras", None)
     content = json.loads((copy / "config.json").read_text())
-    content["config"]["folds"] = 2
+    content["config"]["split"]["folds"] = 2
     (copy / "config.json").write_text(json.dumps(content))
     assert export.main(["--model-dir", str(copy)]) == 1
     assert "in its fold-1, fold-2 and so on" in one_error_line(capsys)
@@ -277,7 +277,7 @@ def test_fit_says_why_data_cannot_be_trained_on(
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (["--folds", "7"], "--folds 7: there are 6 speakers"),
+        (["--folds", "7"], "split.folds=7: there are 6 speakers"),
         (["--test-speakers", "demo-77"], "choose from demo-01"),
         (["--feature-options", "n_mfcc=99"], "n_mfcc"),
         (["--data-dir", "nowhere"], "no such folder"),

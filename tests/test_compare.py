@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from ser_tf import compare, fit
+from ser_tf.commandline import flags
 from ser_tf.corpora import splits
 from ser_tf.errors import InputError
 from ser_tf.evaluation import comparison
@@ -65,15 +66,15 @@ def test_the_jobs_differ_in_model_split_and_seed_alone(monkeypatch):
     monkeypatch.setattr(compare, "_finish", lambda *_: [])
     assert compare.main(["--preset", "published", "--seeds", "0", "1"]) == 0
     assert len(ran) == len({folder for _, folder in ran}) == 5 * 3 * 2
-    published = {"epochs": 50, "batch_size": 64, "learning_rate": 1e-3, "epsilon": 1e-6}
-    published |= {"copies": "published", "all_classes": True, "validation": False, "augment": ()}
+    published = flags.PRESETS["published"].items() - {("split.kind", "rows")}
     for wanted, _ in ran:
-        assert wanted.model_entry == PUBLISHED[wanted.model]
-        assert {name: getattr(wanted, name) for name in published} == published
+        assert wanted.model.entry == PUBLISHED[wanted.model.name]
+        assert set(published) <= set(dict(wanted.items()).items())
         same = dataclasses.replace(
             ran[0].config,
-            **{"model": wanted.model, "model_options": wanted.model_options},
-            **{"split": wanted.split, "seed": wanted.seed},
+            model=wanted.model,
+            split=dataclasses.replace(ran[0].config.split, kind=wanted.split.kind),
+            seed=wanted.seed,
         )
         assert wanted == same
 
@@ -166,7 +167,7 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, c
 def test_runs_of_other_flags_are_not_mixed_in(split, finished, run, capsys):
     shutil.copytree(finished / "saved_models", "saved_models")
     assert run(*QUICK, "3", "--splits", split) == 1
-    assert "--epochs: the run in" in capsys.readouterr().err
+    assert "training.epochs: the run in" in capsys.readouterr().err
 
 
 def test_the_table_needs_no_tensorflow(finished, monkeypatch, capsys):
@@ -211,7 +212,7 @@ def test_a_protocol_is_a_mean_over_folds_for_every_seed(run, monkeypatch):
         (["--seeds", "-1"], "from 0 to"),
         (["--last-epochs", "0", "--table", "n"], "--last-epochs"),
         (["--last-epochs", "5"], "--table"),
-        (["--protocol", "ravdess", "--splits", "rows"], "--split speakers"),
+        (["--protocol", "ravdess", "--splits", "rows"], "split.kind=speakers"),
         (["--protocol", "ravdess", "--folds", "3"], "exclude each other"),
     ],
 )
@@ -271,7 +272,7 @@ def test_without_the_preset_there_are_no_published_figures():
 
 def test_a_job_that_cannot_be_done_does_not_stop_the_others(run, capsys, monkeypatch):
     def train(wanted, folder, data):
-        raise InputError(f"{wanted.split}: diverged.")
+        raise InputError(f"{wanted.split.kind}: diverged.")
 
     monkeypatch.setattr(compare, "_train", train)
     assert run(*QUICK, "1", "--splits", "rows", "speakers") == 1

@@ -11,6 +11,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from toy import CLASSES, noise
 
 from ser_tf import export, files
+from ser_tf.config import Features
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
 from ser_tf.layers.calibration import Calibration
@@ -206,7 +207,7 @@ def test_the_command_writes_and_tells_sizes_and_differences(whole, tmp_path, mon
         classes=CLASSES,
         rate_hz=RATE_HZ,
         folder=tmp_path,
-        config=types.SimpleNamespace(feature_entry=FEATURES["mfcc"]),
+        config=types.SimpleNamespace(features=Features()),
     )
     asked = []
     monkeypatch.setattr(model_folder, "load_config", lambda folder: None)

@@ -245,20 +245,23 @@ def test_a_last_training_speaker_is_not_taken_for_validation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "random"}, r"--split random: unknown; choose from speakers, clips, rows"),
-        ({"test_speakers": ["demo-9"]}, r"--test-speakers: no clips of demo-9.*demo-01, demo-02"),
-        ({"validation_speakers": ["x"]}, r"--validation-speakers: no clips of x; choose from"),
+        ({"kind": "random"}, r"split.kind=random: unknown; choose from speakers, clips, rows"),
+        (
+            {"test_speakers": ["demo-9"]},
+            r"no clips of demo-9.*demo-01, demo-02",
+        ),
+        ({"validation_speakers": ["x"]}, r"split.validation_speakers: no clips of x; choose from"),
         (
             {"test_speakers": ["demo-01"], "validation_speakers": ["demo-01"]},
-            r"--test-speakers and --validation-speakers both name demo-01",
+            r"split.test_speakers and split.validation_speakers both name demo-01",
         ),
         (
             {"test_speakers": ["demo-01"], "kind": "clips"},
-            r"--test-speakers: needs --split speakers. Received: --split clips",
+            r"split.test_speakers: needs split.kind=speakers. Received: clips",
         ),
         (
             {"validation_speakers": ["demo-01"], "validation": False},
-            r"--validation-speakers: this run has no validation part",
+            r"split.validation_speakers: this run has no validation part",
         ),
         ({"test_speakers": SPEAKERS["demo"]}, r"no clips are left for train"),
     ],
@@ -295,7 +298,7 @@ def test_an_emotion_that_only_tested_speakers_have_does_not_count_as_trained():
 @pytest.mark.parametrize("kind", ["clips", "rows"])
 def test_too_few_clips_for_three_parts_are_refused(kind):
     rows = make_rows("tess", emotions=["happy", "sad"], takes=1).iloc[:2]
-    with pytest.raises(InputError, match=f"--split {kind}"):
+    with pytest.raises(InputError, match=f"split.kind={kind}"):
         splits.assign(rows, kind)
 
 
@@ -399,7 +402,7 @@ def test_folds_of_clips_and_rows_are_even(kind):
 
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_folds_need_as_many_speakers(count):
-    with pytest.raises(InputError, match=rf"--folds {count}: there are 8 speakers to test"):
+    with pytest.raises(InputError, match=rf"split\.folds={count}: there are 8 speakers to test"):
         splits.folds(make_rows("demo"), count)
 
 
@@ -433,7 +436,7 @@ def test_speakers_of_other_corpora_are_dealt_over_the_folds_of_a_protocol():
 
 
 def test_a_protocol_needs_its_speakers():
-    message = r"--protocol ravdess: no clips of 1 of its 24 speakers, the first is ravdess-07;"
+    message = r"split\.protocol=ravdess: no clips of 1 of its 24 speakers, the first is ravdess-07;"
     with pytest.raises(InputError, match=message):
         splits.follow(make_rows("ravdess").query("speaker != 'ravdess-07'"), "ravdess")
     with pytest.raises(InputError, match="no clips of 24 of its 24 speakers"):

@@ -39,7 +39,7 @@ def taught(run_fit, alone) -> Path:
 @pytest.fixture(scope="module")
 def split(taught, cache_dir):
     config, _ = model_folder.load_config(taught)
-    data = dataset.load(config, config.build_front_end(), cache_dir)
+    data = dataset.load(config, config.features.entry.build(), cache_dir)
     return config, dataset.split(data, config)
 
 
@@ -49,7 +49,7 @@ def weights(folder: Path) -> list[np.ndarray]:
 
 def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split, alone, taught):
     config, data = split
-    both = dataclasses.replace(config, teachers=(str(alone), str(taught)))
+    both = config.changed({"training.teachers": (str(alone), str(taught))})
     found = teachers.answers(both, data)
     training = data.rows["part"] == "train"
     said = [
@@ -86,23 +86,25 @@ def test_teachers_change_what_is_learnt_and_with_a_share_of_nothing_no_weight(
 
 def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, alone, tmp_path):
     config, data = split
-    cross = dataclasses.replace(config, folds=2, teachers=(), teacher_share=0.5)
+    cross = config.changed(
+        {"split.folds": 2, "training.teachers": (), "training.teacher_share": 0.5}
+    )
     model_folder.save_config(tmp_path, cross, data.classes)
     for number in (1, 2):
         folder = tmp_path / f"fold-{number}"
         folder.mkdir()
-        model_folder.save_config(folder, dataclasses.replace(cross, fold=number), data.classes)
+        model_folder.save_config(folder, cross.changed({"split.fold": number}), data.classes)
         shutil.copy(alone / model_folder.MODEL, folder)
     for number in (1, 2):
         own = tmp_path / f"fold-{number}"
-        pupil = dataclasses.replace(cross, fold=number, teachers=(str(tmp_path),))
+        pupil = cross.changed({"split.fold": number, "training.teachers": (str(tmp_path),)})
         parts = dataset.split(data, pupil)
         training = (parts.rows["part"] == "train").to_numpy()
         assert teachers.answers(pupil, parts)[training].any(axis=1).all()
-        other = dataclasses.replace(pupil, teachers=(str(tmp_path / f"fold-{3 - number}"),))
+        other = pupil.changed({"training.teachers": (str(tmp_path / f"fold-{3 - number}"),)})
         with pytest.raises(InputError, match="was trained on"):
             teachers.check(other, parts)
-        teachers.check(dataclasses.replace(pupil, teachers=(str(own),)), parts)
+        teachers.check(pupil.changed({"training.teachers": (str(own),)}), parts)
 
 
 def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, alone, tmp_path, capsys):
@@ -111,7 +113,9 @@ def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, alone, tmp_path,
     flags = ("--teachers", str(alone), "--test-speakers", speaker)
     assert run_fit(tmp_path / "m", *QUICK, *flags) == 1
     told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith(f"error: --teachers {alone}: was trained on 8 clips that this run ")
+    assert told.startswith(
+        f"error: training.teachers: {alone} was trained on 8 clips that this run "
+    )
     assert speaker in told
     assert not (tmp_path / "m").exists()
 
@@ -119,7 +123,7 @@ def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, alone, tmp_path,
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--features", "logmel"), "error: --features: the run in "),
+        (("--features", "logmel"), "error: features.name: the run in "),
         (("--teachers", "nowhere"), "error: nowhere: no such model folder"),
     ],
 )
@@ -135,7 +139,7 @@ def test_who_cannot_teach_is_named(flags, told, run_fit, alone, tmp_path, capsys
     ("flags", "told"),
     [
         (("--teachers", "m", "--teacher-share", "1.5"), "--teacher-share"),
-        (("--teacher-share", "0.7"), "--teacher-share needs --teachers."),
+        (("--teacher-share", "0.7"), "training.teacher_share needs training.teachers."),
     ],
 )
 def test_flags_that_cannot_be_followed_are_named(flags, told, run_fit, tmp_path, capsys):

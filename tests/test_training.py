@@ -351,7 +351,7 @@ def test_what_is_of_no_emotion_counts_in_no_figure_of_an_epoch():
 def test_a_run_that_diverges_at_once_says_so(small_dir, cache_dir, tmp_path, capsys):
     flags = ("--model", "cnn1", "--epochs", "3", "--learning-rate", "1e38", "--keep", "last")
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
-    assert "--learning-rate: epoch" in capsys.readouterr().err
+    assert "training.learning_rate: epoch" in capsys.readouterr().err
     assert not (tmp_path / "m" / "model.keras").exists()
 
 
@@ -371,7 +371,7 @@ def test_a_run_that_diverges_ends_with_its_best_epoch(tmp_path, caplog):
 def test_a_run_that_chooses_no_epoch_and_diverges_is_not_finished(state, tmp_path):
     journal = Journal(tmp_path, state, patience=None)
     journal.on_epoch_begin(1)
-    with pytest.raises(InputError, match="--learning-rate: epoch 2 diverged"):
+    with pytest.raises(InputError, match=r"training\.learning_rate: epoch 2 diverged"):
         journal.on_epoch_end(1, {"loss": float("nan")})
 
 
@@ -381,7 +381,7 @@ def test_memory_that_runs_out_is_one_line(small_dir, cache_dir, tmp_path, monkey
 
     monkeypatch.setattr(keras.Model, "fit", fit_no_more)
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *QUICK) == 1
-    assert "--batch-size: memory ran out in epoch 1" in capsys.readouterr().err
+    assert "training.batch_size: memory ran out in epoch 1" in capsys.readouterr().err
 
 
 def test_only_a_run_is_removed(tmp_path):
@@ -401,7 +401,7 @@ def test_what_cannot_be_trained_replaces_nothing(small_dir, cache_dir, tmp_path,
     (tmp_path / "m" / "config.json").write_text("{}")
     flags = ("--model", "cnn1", "--model-options", "dropout=1.5", "--overwrite")
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
-    assert "--model-options: " in capsys.readouterr().err
+    assert "model: " in capsys.readouterr().err
     assert (tmp_path / "m" / "config.json").read_text() == "{}"
 
 
@@ -411,7 +411,7 @@ def test_a_hyperparameter_that_is_refused_leaves_no_run(
 ):
     flags = ("--model", "cnn1", "--epochs", "1", "--model-options", "dropout=1.5", *folds)
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
-    assert "--model-options: " in capsys.readouterr().err
+    assert "model: " in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
 
 

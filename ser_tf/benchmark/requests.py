@@ -88,7 +88,7 @@ def usual(artifact: "Artifact", wav: bytes) -> "np.ndarray":
     import librosa
     import numpy as np
 
-    entry = artifact.config.feature_entry
+    entry: Any = artifact.config.features.entry
     waveform, _ = librosa.load(io.BytesIO(wav), sr=artifact.rate_hz)
     samples = round(entry.clip_seconds * artifact.rate_hz)
     waveform = np.pad(waveform, (max(0, samples - len(waveform)), 0))

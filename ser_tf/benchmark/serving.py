@@ -50,9 +50,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Sizes; latencies and throughput, each in a process of its own; agreement between rates."""
     config, _ = model_folder.load_config(arguments.model_dir)
-    if config.features not in COMPARED:
+    if config.features.name not in COMPARED:
         raise InputError(
-            f"{arguments.model_dir}: features {config.features}; benchmark serving restates "
+            f"{arguments.model_dir}: features {config.features.name}; benchmark serving restates "
             f"{' and '.join(COMPARED)} in librosa."
         )
     backend.import_tensorflow()

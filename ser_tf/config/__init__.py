@@ -1,18 +1,24 @@
-"""One frozen configuration of a training run: from flags, to JSON and back; presets."""
+"""One frozen configuration of a training run: its settings, their rules, to JSON and back."""
 
-from ser_tf.commandline.flags import PRESETS, add_flags, from_flags, given_names, refuse_changes
-from ser_tf.config.configuration import Config, UnknownValueError
-from ser_tf.config.options import UsageError
-from ser_tf.config.rules import flag
+from ser_tf.config.changes import refuse_changes
+from ser_tf.config.configuration import GROUPS, Config
+from ser_tf.config.groups import Augmentation, Features, Model, Split, Training
+from ser_tf.config.settings import UsageError, toml
+from ser_tf.config.stored import FORMAT, UnknownValueError, from_json, to_json
 
 __all__ = [
-    "PRESETS",
+    "FORMAT",
+    "GROUPS",
+    "Augmentation",
     "Config",
+    "Features",
+    "Model",
+    "Split",
+    "Training",
     "UnknownValueError",
     "UsageError",
-    "add_flags",
-    "flag",
-    "from_flags",
-    "given_names",
+    "from_json",
     "refuse_changes",
+    "to_json",
+    "toml",
 ]

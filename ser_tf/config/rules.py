@@ -1,112 +1,123 @@
-"""Which fields of a configuration exclude or need one another."""
+"""Which settings exclude or need one another.
 
-from typing import TYPE_CHECKING, Any
+A term of a rule is a key, which stands for a setting that is given, or `key=value`. A setting is
+given if its value is neither none, false, 0 nor empty.
+"""
 
-from ser_tf.config.options import UsageError
-from ser_tf.models import of_features
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ser_tf.config.settings import UsageError
 from ser_tf.models.augmentations import AUGMENTATIONS
 
-if TYPE_CHECKING:
-    from ser_tf.config.configuration import Config
+
+class _Rule(NamedTuple):
+    """Where `term` holds, all of the `others` must hold (needed) or none may (excluded)."""
+
+    term: str
+    others: tuple[str, ...]
+    needed: bool
 
 
-def flag(name: str) -> str:
-    """The flag of a field, as `--split-seed`."""
-    return "--" + name.replace("_", "-")
+def _excludes(term: str, *others: str) -> _Rule:
+    return _Rule(term, others, needed=False)
 
 
-def check(config: "Config") -> None:
-    """Checks that no two fields contradict each other.
+def _needs(term: str, *others: str) -> _Rule:
+    return _Rule(term, others, needed=True)
+
+
+_ALWAYS = (
+    _excludes("split.folds", "split.test_speakers"),
+    _excludes("split.protocol", "split.folds", "split.test_speakers", "split.validation_speakers"),
+    _needs("split.protocol", "split.kind=speakers", "split.validation=true"),
+    _excludes("split.test=false", "split.folds", "split.protocol", "split.test_speakers"),
+    _needs("split.test=false", "split.validation=true"),
+    _excludes("training.watch_test", "split.validation=true"),
+    _needs("split.test_speakers", "split.kind=speakers"),
+    _needs("split.validation_speakers", "split.kind=speakers"),
+    _needs("augmentation.published_rows", "features.name=published"),
+    _excludes(
+        "augmentation.published_rows",
+        "augmentation.layers",
+        "augmentation.mixup",
+        "augmentation.sounds",
+    ),
+    _needs("augmentation.copies", "augmentation.layers"),
+    _needs("training.ema_momentum", "split.validation=true"),
+)
+"""What no run can follow."""
+
+_NEW = (
+    _excludes("split.validation=false", "split.validation_speakers"),
+    _excludes("split.protocol", "split.seed"),
+    _excludes("features.name=causal", "augmentation.layers=specaugment"),
+    # Weights follow from the clips that there are, not from how often they are drawn or mixed.
+    _excludes(
+        "training.class_weights",
+        "augmentation.sounds",
+        "augmentation.mixup",
+        "training.balance_corpora",
+    ),
+)
+"""What a run could follow and nobody can mean."""
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Checks that a run can follow all settings at once.
+
+    Args:
+        values: every setting of a configuration by its dotted key.
 
     Raises:
-        UsageError: naming their flags.
+        UsageError: with the keys that contradict each other.
     """
-    if config.folds and config.test_speakers:
-        raise UsageError("--folds and --test-speakers exclude each other.")
-    if config.protocol:
-        _check_protocol(config)
-    if config.augment_copies:
-        _check_augment_copies(config)
-    if not config.test:
-        _check_without_test(config)
-    if config.watch_test and config.validation:
-        raise UsageError("--validation and --watch-test exclude each other.")
-    if config.split != "speakers" and (config.test_speakers or config.validation_speakers):
-        raise UsageError("--test-speakers and --validation-speakers need --split speakers.")
-    for name in ("augment", "mixup", "sounds") if config.copies == "published" else ():
-        if getattr(config, name):
-            raise UsageError(f"--copies published and {flag(name)} exclude each other.")
-    if config.ema_momentum is not None and not config.validation:
-        raise UsageError("--ema-momentum needs --validation.")
-    if config.copies == "published" and config.features != "published":
-        raise UsageError("--copies published needs --features published.")
+    _follow(_ALWAYS, values)
+    if values["augmentation.copies"]:
+        waveform = [name for name, entry in AUGMENTATIONS.items() if entry.domain == "waveform"]
+        if not set(values["augmentation.layers"]) <= set(waveform):
+            raise UsageError(
+                "augmentation.copies needs augmentation.layers of waveforms: choose from "
+                f"{', '.join(waveform)}.",
+                ["augmentation.copies", "augmentation.layers"],
+            )
 
 
-def model_entry(config: "Config") -> Any:
-    """The entry of the model as the registry has it.
+def refuse_nonsense(values: Mapping[str, Any], default_teacher_share: float) -> None:
+    """Checks new settings for what nobody can mean; stored configurations may have it.
 
     Raises:
-        UsageError: if the model, or its LMU layer, cannot have the features.
+        UsageError: with the keys at fault.
     """
-    models = of_features(config.features)
-    if config.model not in models:
+    _follow(_NEW, values)
+    if values["training.teacher_share"] != default_teacher_share:
+        _follow([_needs("training.teacher_share", "training.teachers")], values)
+    if values["training.ema_momentum"] == 1:
         raise UsageError(
-            f"--features {config.features} needs a --model that follows streams; choose from "
-            f"{', '.join(models)}. Received: {config.model}."
-        )
-    if config.lmu != "ser_tf" and config.features == "causal":
-        raise UsageError(f"--lmu {config.lmu} follows no stream; --features causal needs ser_tf.")
-    return models[config.model]
-
-
-def refuse_nonsense(config: "Config") -> None:
-    """Checks what a run could follow but nobody can mean; stored configurations may have it.
-
-    Raises:
-        UsageError: naming the flags.
-    """
-    excluding = {
-        "--no-validation and --validation-speakers": not config.validation
-        and bool(config.validation_speakers),
-        "--protocol and --split-seed": bool(config.protocol and config.split_seed),
-        "--augment specaugment and --features causal": config.features == "causal"
-        and "specaugment" in config.augment,
-        "--lmu keras_lmu and --model lmu_cell": config.lmu != "ser_tf"
-        and config.model == "lmu_cell",
-        # Weights are by the clips that there are, not by how often they are drawn or mixed.
-        "--class-weights and --sounds": config.class_weights and config.sounds > 0,
-        "--class-weights and --mixup": config.class_weights and config.mixup > 0,
-        "--class-weights and --balance-corpora": config.class_weights
-        and config.balance_corpora > 0,
-    }
-    for flags, given in excluding.items():
-        if given:
-            raise UsageError(f"{flags} exclude each other.")
-    if config.teacher_share != type(config).teacher_share and not config.teachers:
-        raise UsageError("--teacher-share needs --teachers.")
-    if config.ema_momentum == 1:
-        raise UsageError("--ema-momentum must be below 1, at which nothing would be learnt.")
-
-
-def _check_protocol(config: "Config") -> None:
-    for name in ("folds", "test_speakers", "validation_speakers"):
-        if getattr(config, name):
-            raise UsageError(f"--protocol and {flag(name)} exclude each other.")
-    if config.split != "speakers" or not config.validation:
-        raise UsageError("--protocol needs --split speakers and --validation.")
-
-
-def _check_augment_copies(config: "Config") -> None:
-    names = [name for name, entry in AUGMENTATIONS.items() if entry.domain == "waveform"]
-    if not config.augment or not set(config.augment) <= set(names):
-        raise UsageError(
-            f"--augment-copies needs --augment of waveforms: choose from {', '.join(names)}."
+            "training.ema_momentum must be below 1, at which nothing would be learnt.",
+            ["training.ema_momentum"],
         )
 
 
-def _check_without_test(config: "Config") -> None:
-    for name in ("folds", "protocol", "test_speakers"):
-        if getattr(config, name):
-            raise UsageError(f"--no-test and {flag(name)} exclude each other.")
-    if not config.validation:
-        raise UsageError("--no-test needs --validation.")
+def _follow(rules: Iterable[_Rule], values: Mapping[str, Any]) -> None:
+    for term, others, needed in rules:
+        if not _holds(term, values):
+            continue
+        for other in others:
+            if _holds(other, values) != needed:
+                message = (
+                    f"{term} needs {other}."
+                    if needed
+                    else f"{term} and {other} exclude each other."
+                )
+                raise UsageError(message, [part.partition("=")[0] for part in (term, other)])
+
+
+def _holds(term: str, values: Mapping[str, Any]) -> bool:
+    key, _, wanted = term.partition("=")
+    value = values[key]
+    if not wanted:
+        return value is not None and value is not False and value != 0 and value != ()
+    if isinstance(value, tuple):
+        return wanted in value
+    return wanted == (str(value).lower() if isinstance(value, bool) else value)

@@ -169,7 +169,7 @@ def prepare(config: Config, cache_dir: Path) -> str:
     Raises:
         InputError: as `load`.
     """
-    clips, features = _computed(config, config.build_front_end(), cache_dir)
+    clips, features = _computed(config, config.features.entry.build(), cache_dir)
     paths = (_clips_file(config, cache_dir), _features_file(clips, config, cache_dir))
     counts = f"{len(clips)} clips, {len(features)} rows of features:"
     return "\n".join([counts, *map(str, paths), ""])
@@ -179,7 +179,9 @@ def _data(config: Config, clips: "pd.DataFrame", features: np.ndarray) -> Data:
     copies = len(features) // len(clips)
     rows = clips.loc[clips.index.repeat(copies)].reset_index(drop=True)
     rows = rows.assign(copy=rows.index % copies, row=rows.index)
-    classes = emotions.EMOTIONS if config.all_classes else emotions.in_order(rows["emotion"])
+    classes = (
+        emotions.EMOTIONS if config.training.all_classes else emotions.in_order(rows["emotion"])
+    )
     return Data(rows, features, classes)
 
 
@@ -190,9 +192,9 @@ def _computed(
     from ser_tf.data import decode
 
     index = corpora.load(config.corpora, config.data_dir and Path(config.data_dir), cache_dir)
-    entry = config.feature_entry
+    entry = config.features.entry
     clips = decode.decode(index, entry.rate_hz, cache_dir)
-    features = decode.features(clips, entry, front_end, config.copies, cache_dir)
+    features = decode.features(clips, entry, front_end, _row_kind(config), cache_dir)
     files.write_json(_clips_file(config, cache_dir), clips.to_dict("list"))
     return clips, features
 
@@ -208,7 +210,7 @@ def _cached(config: Config, cache_dir: Path) -> tuple["pd.DataFrame", np.ndarray
         if features.is_file():
             _LOG.info("%d clips as decoded on %s: %s", len(clips), _written(path), path)
             return clips, np.load(features, mmap_mode="r").reshape(
-                -1, *config.feature_entry.array_shape
+                -1, *config.features.entry.array_shape
             )
     raise InputError(
         f"{cache_dir}: holds no features for these flags, and only TensorFlow computes them; "
@@ -221,12 +223,17 @@ def _written(path: Path) -> str:
 
 
 def _clips_file(config: Config, cache_dir: Path) -> Path:
-    rate_hz = config.feature_entry.rate_hz
+    rate_hz = config.features.entry.rate_hz
     return cache.clips(config.corpora, config.data_dir, rate_hz, cache_dir)
 
 
 def _features_file(clips: "pd.DataFrame", config: Config, cache_dir: Path) -> Path:
-    return cache.features(clips["digest"], cache_dir, config.feature_entry, config.copies)
+    return cache.features(clips["digest"], cache_dir, config.features.entry, _row_kind(config))
+
+
+def _row_kind(config: Config) -> str:
+    """The kind of rows that a clip has, a part of the cache's names."""
+    return "published" if config.augmentation.published_rows else "none"
 
 
 def _copies(
@@ -234,11 +241,16 @@ def _copies(
 ) -> Copies | None:
     from ser_tf.data import decode
 
-    if not config.augment_copies:
+    if not config.augmentation.copies:
         return None
-    augmentations = [AUGMENTATIONS[name] for name in config.augment]
+    augmentations = [AUGMENTATIONS[name] for name in config.augmentation.layers]
     table = decode.augmented_copies(
-        clips, config.feature_entry, front_end, augmentations, config.augment_copies, cache_dir
+        clips,
+        config.features.entry,
+        front_end,
+        augmentations,
+        config.augmentation.copies,
+        cache_dir,
     )
     return Copies.of(table)
 
@@ -246,10 +258,10 @@ def _copies(
 def _sounds(config: Config, front_end: "keras.Layer", cache_dir: Path) -> Sounds | None:
     from ser_tf.data import decode
 
-    if not config.sounds:
+    if not config.augmentation.sounds:
         return None
-    entry = config.feature_entry
-    made = nonspeech.sounds(config.sounds, entry.rate_hz)
+    entry = config.features.entry
+    made = nonspeech.sounds(config.augmentation.sounds, entry.rate_hz)
     clips = decode.keep(made, entry.rate_hz, cache_dir)
     features = decode.features(clips, entry, front_end, "none", cache_dir)
     copies = _copies(clips, config, front_end, cache_dir)
@@ -262,29 +274,29 @@ def split(data: Data, config: Config) -> Data:
     Raises:
         InputError: where the split cannot be made.
     """
-    if config.fold_count:
+    if config.split.fold_count:
         tables = _folds(data.rows, config)
-        return replace(data, rows=tables[(config.fold or 1) - 1])
+        return replace(data, rows=tables[(config.split.fold or 1) - 1])
     rows = splits.assign(
         data.rows,
-        config.split,
-        config.split_seed,
-        config.test_speakers,
-        config.validation_speakers,
-        config.validation,
-        config.test,
+        config.split.kind,
+        config.split.seed,
+        config.split.test_speakers,
+        config.split.validation_speakers,
+        config.split.validation,
+        config.split.test,
     )
     return replace(data, rows=rows)
 
 
 def _folds(rows: "pd.DataFrame", config: Config) -> list["pd.DataFrame"]:
-    if config.protocol:
-        return splits.follow(rows, config.protocol)
+    if config.split.protocol:
+        return splits.follow(rows, config.split.protocol)
     return splits.folds(
         rows,
-        config.folds or 0,
-        config.split,
-        config.split_seed,
-        config.validation_speakers,
-        config.validation,
+        config.split.folds or 0,
+        config.split.kind,
+        config.split.seed,
+        config.split.validation_speakers,
+        config.split.validation,
     )

@@ -24,16 +24,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_tf import files
-from ser_tf.config import Config, UnknownValueError
+from ser_tf.config import FORMAT, Config, UnknownValueError, from_json, to_json
 from ser_tf.errors import InputError
 from ser_tf.inference.answers import Answer
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
-
-FORMAT = 1
-"""The layout's number; a folder of a higher one comes from a newer version and is refused."""
 
 MODEL = "model.keras"
 CONFIG = "config.json"
@@ -72,7 +69,7 @@ class Artifact:
     @property
     def rate_hz(self) -> int:
         """The sample rate the model hears."""
-        rate_hz: int = self.config.feature_entry.rate_hz
+        rate_hz: int = self.config.features.entry.rate_hz
         return rate_hz
 
     @property
@@ -90,7 +87,7 @@ class Artifact:
 
 def save_config(folder: Path, config: Config, classes: tuple[str, ...]) -> None:
     """Writes `config.json`."""
-    content = {"format": FORMAT, "classes": classes, "config": config.to_json()}
+    content = {"format": FORMAT, "classes": classes, "config": to_json(config)}
     files.write_json(folder / CONFIG, content)
 
 
@@ -107,12 +104,12 @@ def load_config(folder: Path) -> tuple[Config, tuple[str, ...]]:
         raise InputError(f"{folder}: no model folder, it lacks {CONFIG}.")
     try:
         content = json.loads(path.read_text())
-        if content["format"] != FORMAT:
+        if content["format"] not in range(1, FORMAT + 1):
             raise InputError(
-                f"{path}: format {content['format']}, this version of ser_tf reads format "
+                f"{path}: format {content['format']}, this version of ser_tf reads formats up to "
                 f"{FORMAT}; update ser_tf."
             )
-        return Config.from_json(content["config"]), tuple(content["classes"])
+        return from_json(content["config"], content["format"]), tuple(content["classes"])
     except InputError:
         raise
     except UnknownValueError as error:
@@ -132,7 +129,7 @@ def load(folder: Path) -> Artifact:
     if not path.is_file():
         unfinished = (folder / CHECKPOINT).is_file()
         hint = "its training has not finished; `fit --resume` goes on" if unfinished else "train it"
-        if config.fold_count and config.fold is None:
+        if config.split.fold_count and config.split.fold is None:
             hint = "the models of a cross-validation are in its fold-1, fold-2 and so on"
         raise InputError(f"{folder}: incomplete, it lacks {MODEL}; {hint}.")
     return Artifact(folder, _load_model(path), classes, config)

@@ -52,7 +52,7 @@ class Recogniser:
         # One graph for all lengths: a second to make, then ten times faster than layer by layer.
         signature = [tf.TensorSpec((None, None), tf.float32)]
         self._model = tf.function(artifact.model, input_signature=signature)
-        seconds = artifact.config.feature_entry.span_seconds
+        seconds = artifact.config.features.entry.span_seconds
         self.window_samples = round(seconds * artifact.rate_hz)
 
     @property

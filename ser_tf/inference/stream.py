@@ -35,7 +35,7 @@ class Stream:
         if not streaming.can_stream(self._layers):
             raise InputError(
                 f"{artifact.folder}: hears whole clips only (features "
-                f"{artifact.config.features}); `fit --features causal` trains a model that "
+                f"{artifact.config.features.name}); `fit --features causal` trains a model that "
                 "follows streams."
             )
         self.stride_samples = streaming.stride(self._layers)

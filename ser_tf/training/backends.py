@@ -26,20 +26,20 @@ def refuse_what_needs_tensorflow(config: Config) -> None:
     """Checks that the configuration can be trained on the back end at hand.
 
     Raises:
-        InputError: naming the flag that cannot be followed.
+        InputError: naming the setting that cannot be followed.
     """
     needs = {
-        "--augment": bool(config.augment),
-        "--mixup": bool(config.mixup),
-        "--balance-corpora": bool(config.balance_corpora),
-        "--sounds": bool(config.sounds),
-        "--teachers": bool(config.teachers),
-        "--lmu keras_lmu": config.model_options.get("memory") == "keras_lmu",
+        "augmentation.layers": bool(config.augmentation.layers),
+        "augmentation.mixup": bool(config.augmentation.mixup),
+        "training.balance_corpora": bool(config.training.balance_corpora),
+        "augmentation.sounds": bool(config.augmentation.sounds),
+        "training.teachers": bool(config.training.teachers),
+        "model.memory=keras_lmu": config.model.options.get("memory") == "keras_lmu",
     }
-    for flag, needed in needs.items():
+    for setting, needed in needs.items():
         if needed and not on_tensorflow():
             raise InputError(
-                f"{flag}: needs the back end tensorflow. Received: {keras.config.backend()}."
+                f"{setting}: needs the back end tensorflow. Received: {keras.config.backend()}."
             )
 
 
@@ -70,7 +70,7 @@ def training_batches(
     """Shuffled batches of all `epochs`, functions of the seed and the epoch's number alone."""
     if not on_tensorflow():
         pairs = (lessons.features, lessons.targets)
-        return ShuffledBatches(*pairs, config.batch_size, config.seed, epochs)
+        return ShuffledBatches(*pairs, config.training.batch_size, config.seed, epochs)
     return _tensorflow_batches(config, lessons, front_end, epochs)
 
 
@@ -80,8 +80,8 @@ def _tensorflow_batches(
     from ser_tf.data import batches
     from ser_tf.layers.augment import mixup
 
-    entries = [AUGMENTATIONS[name] for name in config.augment]
-    feature_entry = config.feature_entry
+    entries = [AUGMENTATIONS[name] for name in config.augmentation.layers]
+    feature_entry = config.features.entry
     layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
     for entry in entries if lessons.copies is None else ():
         layers[entry.domain].append(entry.build(feature_entry.rate_hz))
@@ -93,15 +93,17 @@ def _tensorflow_batches(
     return batches.training_batches(
         lessons.features,
         lessons.targets,
-        batch_size=config.batch_size,
+        batch_size=config.training.batch_size,
         seed=config.seed,
         epochs=epochs,
         copies=lessons.copies,
-        shares=lessons.shares**config.balance_corpora if config.balance_corpora else None,
+        shares=lessons.shares**config.training.balance_corpora
+        if config.training.balance_corpora
+        else None,
         feature_layers=layers["features"],
         augmented_clip=augmented_clip,
-        mixture=functools.partial(mixup, share=config.mixup, mix=feature_entry.mix)
-        if config.mixup
+        mixture=functools.partial(mixup, share=config.augmentation.mixup, mix=feature_entry.mix)
+        if config.augmentation.mixup
         else None,
     )
 

@@ -116,7 +116,7 @@ class Journal(keras.callbacks.Callback):
         Checkpoint and history stay as they were before that epoch.
         """
         chosen = self.state.keep == "best" and any("val_uar" in row for row in self.state.history)
-        told = f"--learning-rate: epoch {epoch} diverged, a lower rate may help"
+        told = f"training.learning_rate: epoch {epoch} diverged, a lower rate may help"
         if not chosen:
             raise InputError(f"{told}.")
         _LOG.warning("%s; training ends with epoch %d.", told, self.state.best_epoch)

@@ -1,6 +1,5 @@
 """A run of one model, or of one model a fold and their mean."""
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from ser_tf.data import dataset
 from ser_tf.data.dataset import Data
 from ser_tf.inference import model_folder
 from ser_tf.training import backends, teachers
-from ser_tf.training.run import train
+from ser_tf.training.run import build_network, train
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,9 +31,9 @@ def check(config: Config, data: Data) -> None:
     """
     backends.refuse_what_needs_tensorflow(config)
     split = dataset.split(data, config)
-    if config.teachers:
+    if config.training.teachers:
         teachers.check(config, split)
-    config.build_network(len(data.classes))
+    build_network(config, len(data.classes))
 
 
 def run(
@@ -55,15 +54,15 @@ def run(
     Raises:
         InputError: as `check`, and as `train`.
     """
-    if not config.fold_count:
+    if not config.split.fold_count:
         backends.refuse_what_needs_tensorflow(config)  # the rest `train` finds before it writes
         return train(config, data, front_end, folder, epoch_lines)
     check(config, data)
     model_folder.save_config(folder, config, data.classes)
     results = []
-    for number in range(1, config.fold_count + 1):
-        _LOG.info("Fold %d of %d.", number, config.fold_count)
-        fold = dataclasses.replace(config, fold=number)
+    for number in range(1, config.split.fold_count + 1):
+        _LOG.info("Fold %d of %d.", number, config.split.fold_count)
+        fold = config.changed({"split.fold": number})
         below = folder / f"fold-{number}"
         results.append(
             model_folder.load_metrics(below) or train(fold, data, front_end, below, epoch_lines)

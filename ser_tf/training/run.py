@@ -53,7 +53,7 @@ def train(
             checkpoint is of another model or back end, the training diverges, or memory runs out.
     """
     data = dataset.split(data, config)
-    if config.teachers:
+    if config.training.teachers:
         data = dataclasses.replace(data, answers=teachers.answers(config, data))
     keras.utils.set_random_seed(config.seed)
     with backends.scope():
@@ -78,14 +78,38 @@ def build_model(config: Config, front_end: keras.Layer, data: Data) -> keras.Mod
         A model of the layers `front_end`, `encoder` (normalisation and network; features ->
         logits) and `calibration`.
     """
-    entry = config.feature_entry
+    entry = config.features.entry
     inputs = keras.Input(entry.shape, name="features")
-    network = config.build_network(len(data.classes))
+    network = build_network(config, len(data.classes))
     normalised = entry.normalisation(data.features)(inputs)
     encoder = keras.Model(inputs, network(normalised), name="encoder")
     waveform = keras.Input((None,), name="waveform")
     probabilities = Calibration(name="calibration")(encoder(front_end(waveform)))
-    return keras.Model(waveform, probabilities, name=config.model)
+    return keras.Model(waveform, probabilities, name=config.model.name)
+
+
+def build_front_end(config: Config) -> keras.Layer:
+    """The layers from waveform to features.
+
+    Raises:
+        InputError: if the features' hyperparameters break a rule.
+    """
+    try:
+        return config.features.entry.build()
+    except ValueError as error:
+        raise InputError(f"features: {error}") from error
+
+
+def build_network(config: Config, classes: int) -> keras.Model:
+    """The untrained network from normalised features to the logits of `classes` classes.
+
+    Raises:
+        InputError: if the model's hyperparameters break a rule.
+    """
+    try:
+        return config.model.entry.build(config.features.entry.shape, classes)
+    except ValueError as error:
+        raise InputError(f"model: {error}") from error
 
 
 def _run_epochs(
@@ -98,8 +122,8 @@ def _run_epochs(
 ) -> State:
     """Trains the encoder through the epochs that are left; leaves it as after the best one."""
     training = data.of("train")
-    lessons = training.lessons(config.teacher_share)
-    steps = -(-len(lessons.targets) // config.batch_size)
+    lessons = training.lessons(config.training.teacher_share)
+    steps = -(-len(lessons.targets) // config.training.batch_size)
     # A twin of the same weights: what is saved shall not carry optimizer and metrics along.
     trainer = keras.Model(encoder.inputs, encoder.outputs, name="trainer")
     trainer.compile(
@@ -109,57 +133,57 @@ def _run_epochs(
         # On CPUs TensorFlow's XLA is many times slower at layer normalisation and dropout.
         jit_compile=False if backends.on_tensorflow() else "auto",
     )
-    state = checkpoint.restore(folder, trainer, config.keep)
+    state = checkpoint.restore(folder, trainer, config.training.keep)
     checkpoint.write_history(folder, state)  # should a kill have come between it and the checkpoint
-    watch = functools.partial(_test_scores, trainer, data) if config.watch_test else dict
+    watch = functools.partial(_test_scores, trainer, data) if config.training.watch_test else dict
     if state.epochs:
-        _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.epochs)
-    if state.epochs < config.epochs and not state.exhausted(config.patience):
+        _LOG.info("Resuming after epoch %d of %d.", state.epochs, config.training.epochs)
+    if state.epochs < config.training.epochs and not state.exhausted(config.training.patience):
         try:
             trainer.fit(
                 backends.training_batches(
-                    config, lessons, front_end, range(state.epochs, config.epochs)
+                    config, lessons, front_end, range(state.epochs, config.training.epochs)
                 ),
                 steps_per_epoch=steps,
                 initial_epoch=state.epochs,
-                epochs=config.epochs,
+                epochs=config.training.epochs,
                 shuffle=False,  # the batches are
                 verbose=console.of_epochs(epoch_lines),
-                validation_data=_arrays(data.of("validation")) if config.validation else None,
+                validation_data=_arrays(data.of("validation")) if config.split.validation else None,
                 validation_batch_size=predictions.BATCH,
-                class_weight=training.class_weights if config.class_weights else None,
+                class_weight=training.class_weights if config.training.class_weights else None,
                 callbacks=[
-                    Journal(folder, state, config.patience, watch),
+                    Journal(folder, state, config.training.patience, watch),
                     *_more_callbacks(config, folder),
                 ],
             )
         except KeyboardInterrupt:
-            _LOG.warning("Stopped after epoch %d of %d.", state.epochs, config.epochs)
+            _LOG.warning("Stopped after epoch %d of %d.", state.epochs, config.training.epochs)
             raise
         except Exception as error:
             if not backends.is_out_of_memory(error):
                 raise
             told = f"memory ran out in epoch {state.epochs + 1}, a smaller one may help"
-            raise InputError(f"--batch-size: {told}.") from error
+            raise InputError(f"training.batch_size: {told}.") from error
     for variable, value in zip(trainer.variables, state.best, strict=True):
         variable.assign(value)
     return state
 
 
 def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
-    rate: Any = config.learning_rate
-    if config.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, config.epochs * steps)
-    averaged = config.ema_momentum is not None
-    momentum = config.ema_momentum or 0.0
+    rate: Any = config.training.learning_rate
+    if config.training.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, config.training.epochs * steps)
+    averaged = config.training.ema_momentum is not None
+    momentum = config.training.ema_momentum or 0.0
     return keras.optimizers.Adam(
-        rate, epsilon=config.epsilon, use_ema=averaged, ema_momentum=momentum
+        rate, epsilon=config.training.epsilon, use_ema=averaged, ema_momentum=momentum
     )
 
 
 def _more_callbacks(config: Config, folder: Path) -> list[keras.callbacks.Callback]:
     """What averages weights, if that is wanted, and TensorFlow's own board."""
-    averaging = [] if config.ema_momentum is None else [keras.callbacks.SwapEMAWeights()]
+    averaging = [] if config.training.ema_momentum is None else [keras.callbacks.SwapEMAWeights()]
     if not backends.on_tensorflow():
         return averaging
     board = keras.callbacks.TensorBoard(folder / model_folder.TENSORBOARD, write_graph=False)
@@ -181,7 +205,7 @@ def _finish(
     config: Config, folder: Path, model: keras.Model, data: Data, state: State
 ) -> dict[str, Any]:
     """Calibrates, scores every part once and writes the folder; `metrics.json` comes last."""
-    if config.validation:
+    if config.split.validation:
         _calibrate(model, data.of("validation"))
     parts = [part for part in splits.PARTS if (data.rows["part"] == part).any()]
     tables = {part: predictions.predict_rows(model, data.of(part)) for part in parts}
@@ -215,10 +239,10 @@ def _calibrate(model: keras.Model, validation: Data) -> None:
 def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dict[str, Any]:
     weights = model.get_layer("encoder").trainable_weights
     return {
-        "split": config.split,
-        "split_seed": config.split_seed,
+        "split": config.split.kind,
+        "split_seed": config.split.seed,
         "seed": config.seed,
-        "model": config.model,
+        "model": config.model.name,
         "corpora": list(config.corpora),
         "parameters": sum(int(np.prod(weight.shape)) for weight in weights),
         "classes": list(classes),
@@ -230,7 +254,7 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
             **_versions(keras.config.backend(), *_PACKAGES),
             "backend": keras.config.backend(),
         },
-        "leaky": splits.leaky(config.split),
+        "leaky": splits.leaky(config.split.kind),
     }
 
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_tf import config as configurations
-from ser_tf.config import Config
+from ser_tf.config import Config, refuse_changes
 from ser_tf.data import dataset
 from ser_tf.data.dataset import Data
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder, predictions
 
-_IN_COMMON = ("all_classes", "copies", "corpora", "features", "feature_options")
+_IN_COMMON = ("corpora", "features", "augmentation.published_rows", "training.all_classes")
 
 
 def answers(config: Config, data: Data) -> np.ndarray:
@@ -38,7 +37,7 @@ def answers(config: Config, data: Data) -> np.ndarray:
     for folder in _folders(config):
         said = predictions.predict_rows(model_folder.load(folder).model, training)
         table[data.rows["part"] == "train"] += said.filter(regex="^p_")
-    return table / len(config.teachers)
+    return table / len(config.training.teachers)
 
 
 def check(config: Config, data: Data) -> None:
@@ -52,20 +51,20 @@ def check(config: Config, data: Data) -> None:
     for folder in _folders(config):
         teacher, _ = model_folder.load_config(folder)
         advice = "a teacher has them in common with its pupil."
-        configurations.refuse_changes(teacher, config, _IN_COMMON, folder, advice)
+        refuse_changes(teacher, config, _IN_COMMON, folder, advice)
         rows = dataset.split(data, teacher).rows
         heard = rows["digest"][rows["part"] == "train"]
         known = judging[judging["digest"].isin(heard)]
         if len(known):
             raise InputError(
-                f"--teachers {folder}: was trained on {len(known)} clips that this run validates "
-                f"or tests on (as those of {known['speaker'].iloc[0]}); its answers would tell of "
-                "them."
+                f"training.teachers: {folder} was trained on {len(known)} clips that this run "
+                f"validates or tests on (as those of {known['speaker'].iloc[0]}); its answers "
+                "would tell of them."
             )
 
 
 def _folders(config: Config) -> list[Path]:
     """The teachers' model folders; of a cross-validation's that of the fold at hand."""
-    below = f"fold-{config.fold}" if config.fold else ""
-    folders = map(Path, config.teachers)
+    below = f"fold-{config.split.fold}" if config.split.fold else ""
+    folders = map(Path, config.training.teachers)
     return [path / below if below and (path / below).is_dir() else path for path in folders]

@@ -107,7 +107,7 @@ def folds(
     dealt = [unit for stratum in strata for unit in stratum]
     if not 2 <= count <= len(dealt):
         raise InputError(
-            f"--folds {count}: there are {len(dealt)} {kind} to test; "
+            f"split.folds={count}: there are {len(dealt)} {kind} to test; "
             f"choose from 2 to {len(dealt)} folds."
         )
     return [
@@ -131,25 +131,25 @@ def _prepare(rows: "pd.DataFrame", plan: _Plan) -> "pd.DataFrame":
 
 def _check_plan(plan: _Plan, known: Sequence[str]) -> None:
     if plan.kind not in KINDS:
-        raise InputError(f"--split {plan.kind}: unknown; choose from {', '.join(KINDS)}.")
+        raise InputError(f"split.kind={plan.kind}: unknown; choose from {', '.join(KINDS)}.")
     if plan.validation_speakers and not plan.validation:
-        raise InputError("--validation-speakers: this run has no validation part.")
+        raise InputError("split.validation_speakers: this run has no validation part.")
     if plan.test_speakers and not plan.test:
-        raise InputError("--test-speakers: this run has no test part.")
+        raise InputError("split.test_speakers: this run has no test part.")
     lists = {
-        "--test-speakers": plan.test_speakers,
-        "--validation-speakers": plan.validation_speakers,
+        "split.test_speakers": plan.test_speakers,
+        "split.validation_speakers": plan.validation_speakers,
     }
     for flag, listed in lists.items():
         if listed and plan.kind != "speakers":
-            raise InputError(f"{flag}: needs --split speakers. Received: --split {plan.kind}.")
+            raise InputError(f"{flag}: needs split.kind=speakers. Received: {plan.kind}.")
         if unknown := sorted(set(listed) - set(known)):
             raise InputError(
                 f"{flag}: no clips of {', '.join(unknown)}; choose from {', '.join(known)}."
             )
     if both := sorted(set(plan.test_speakers) & set(plan.validation_speakers)):
         raise InputError(
-            f"--test-speakers and --validation-speakers both name {', '.join(both)}; "
+            f"split.test_speakers and split.validation_speakers both name {', '.join(both)}; "
             "a speaker belongs to one part."
         )
 
@@ -221,7 +221,7 @@ def _check_parts(table: "pd.DataFrame", plan: _Plan) -> None:
     for part in ("test", "train", "validation"):
         if wanted[part] and not (table.part == part).any():
             raise InputError(
-                f"--split {plan.kind}: no clips are left for {part}; there are "
+                f"split.kind={plan.kind}: no clips are left for {part}; there are "
                 f"{table.path.nunique()} clips of {table.speaker.nunique()} speakers in all."
             )
     _check_emotions(table[table.part == "train"])

@@ -70,7 +70,7 @@ def draw_rows(
     try:
         _, drawn = train_test_split(rest, test_size=size, random_state=seed, shuffle=True)
     except ValueError as error:
-        raise InputError(f"--split rows: {len(table)} rows are too few to split.") from error
+        raise InputError(f"split.kind=rows: {len(table)} rows are too few to split.") from error
     return table.index.to_series().isin(drawn.index)
 
 

@@ -54,7 +54,7 @@ def follow(rows: "pd.DataFrame", name: str) -> list["pd.DataFrame"]:
     wanted = {speaker for fold in PROTOCOLS[name] for speaker in (*fold.test, *fold.validation)}
     if missing := sorted(wanted - set(rows.speaker)):
         raise InputError(
-            f"--protocol {name}: no clips of {len(missing)} of its {len(wanted)} speakers, the "
+            f"split.protocol={name}: no clips of {len(missing)} of its {len(wanted)} speakers, the "
             f"first is {missing[0]}; it needs the whole corpus {missing[0].split('-')[0]}."
         )
     others = rows[~rows.corpus.isin(rows.corpus[rows.speaker.isin(list(wanted))])]

@@ -49,9 +49,13 @@ class Result:
 
 def split_name(config: Config) -> str:
     """How a configuration holds clips out, in a word or a few."""
-    if config.protocol:
-        return f"{config.protocol} folds"
-    return f"{config.split} in {config.folds} folds" if config.folds else config.split
+    if config.split.protocol:
+        return f"{config.split.protocol} folds"
+    return (
+        f"{config.split.kind} in {config.split.folds} folds"
+        if config.split.folds
+        else config.split.kind
+    )
 
 
 def folder_name(model: str, split: str, seed: int) -> str:
@@ -78,10 +82,10 @@ def of_folder(folder: Path) -> Result:
         )
     }
     return Result(
-        model=config.model,
+        model=config.model.name,
         split=split_name(config),
         seed=config.seed,
-        preset=config.preset or "",
+        preset=config.recipe or "",
         epochs=round(statistics.mean(map(len, epochs))),
         parameters=metrics["parameters"],
         classes=len(classes),
