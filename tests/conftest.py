@@ -25,19 +25,11 @@ def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def made_once(folder: Path) -> Iterator[bool]:
-    """Whether `folder` is still to be filled; other processes wait until it is.
-
-    What a process that failed has left is removed.
-    """
-    done = folder.with_name(f"{folder.name}.done")
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-        yield not done.exists()
-        done.touch()
+def alone(lock: Path) -> Iterator[None]:
+    """Keeps other processes waiting that ask for the same lock."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -51,17 +43,19 @@ def cache_dir(shared_dir: Path) -> Path:
 @pytest.fixture(scope="session")
 def demo_dir(cache_dir: Path) -> Path:
     """The folder of the whole synthetic demo corpus."""
-    return demo.make(cache_dir)
+    with alone(cache_dir / "demo.lock"):
+        return demo.make(cache_dir)
 
 
 @pytest.fixture(scope="session")
 def small_dir(demo_dir: Path, shared_dir: Path) -> Path:
     """Six speakers of the demo corpus, each saying one sentence once with every emotion."""
     folder = shared_dir / "small"
-    with made_once(folder) as missing:
-        if missing:
-            for speaker in range(1, 7):
-                for emotion in EMOTIONS:
-                    name = f"demo-{speaker:02}_{emotion}_s1_t1.wav"
-                    shutil.copy(demo_dir / f"demo-{speaker:02}" / name, folder / name)
+    with alone(shared_dir / "small.lock"):
+        folder.mkdir(exist_ok=True)
+        for speaker in range(1, 7):
+            for emotion in EMOTIONS:
+                path = Path(f"demo-{speaker:02}_{emotion}_s1_t1.wav")
+                if not (folder / path).exists():
+                    shutil.copy(demo_dir / path.name[:7] / path, folder)
     return folder

@@ -30,14 +30,9 @@ NAME = re.compile(r"(demo-\d\d)/\1_([a-z]+)_s[12]_t[12]\.wav")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return demo.make(tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(scope="module")
-def waveforms(folder):
+def waveforms(demo_dir):
     return {
-        arguments: soundfile.read(folder / path, dtype="float32")[0]
+        arguments: soundfile.read(demo_dir / path, dtype="float32")[0]
         for path, arguments in demo.paths()
     }
 
@@ -89,16 +84,16 @@ def pitch_spread_semitones(waveform):
     return high - low
 
 
-def test_the_corpus_has_320_clips_named_by_speaker_emotion_sentence_and_take(folder):
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.wav"))
+def test_the_corpus_has_320_clips_named_by_speaker_emotion_sentence_and_take(demo_dir):
+    names = sorted(path.relative_to(demo_dir).as_posix() for path in demo_dir.rglob("*.wav"))
     assert len(names) == 10 * len(EMOTIONS) * 2 * 2
     assert all(NAME.fullmatch(name) and NAME.fullmatch(name)[2] in EMOTIONS for name in names)
     assert names == sorted(path.as_posix() for path, _ in demo.paths())
     assert "demo-01/demo-01_happy_s1_t1.wav" in names
 
 
-def test_the_clips_are_16_khz_16_bit_mono(folder):
-    infos = [soundfile.info(path) for path in folder.rglob("*.wav")]
+def test_the_clips_are_16_khz_16_bit_mono(demo_dir):
+    infos = [soundfile.info(path) for path in demo_dir.rglob("*.wav")]
     kinds = {(info.samplerate, info.subtype, info.channels, info.format) for info in infos}
     assert kinds == {(RATE_HZ, "PCM_16", 1, "WAV")}
 
@@ -119,8 +114,8 @@ def test_no_two_clips_are_alike(waveforms):
     assert len({waveform.tobytes() for waveform in waveforms.values()}) == len(waveforms)
 
 
-def test_the_corpus_is_called_synthetic(folder, three_clips, tmp_path, caplog):
-    assert "Synthetic" in (folder / "README.txt").read_text()
+def test_the_corpus_is_called_synthetic(demo_dir, three_clips, tmp_path, caplog):
+    assert "Synthetic" in (demo_dir / "README.txt").read_text()
     with caplog.at_level(logging.INFO, "ser_tf"):
         made = demo.make(tmp_path)
     assert caplog.messages == [f"Making the synthetic demo corpus (3 clips) in {made}"]
@@ -211,10 +206,10 @@ def test_an_unseen_speaker_is_neither_trivial_nor_hopeless(waveforms):
     assert 0.70 < recall_score(emotions, answers, average="macro") < 0.95
 
 
-def test_a_second_call_does_no_work(folder, monkeypatch, caplog):
+def test_a_second_call_does_no_work(demo_dir, monkeypatch, caplog):
     monkeypatch.setattr(corpus, "synthesise", None)
     with caplog.at_level(logging.INFO, "ser_tf"):
-        assert demo.make(str(folder.parent)) == folder
+        assert demo.make(str(demo_dir.parent)) == demo_dir
     assert not caplog.messages
 
 

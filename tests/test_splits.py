@@ -78,7 +78,7 @@ def assign_or_reject(rows, **options):
         reject()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(random_rows(), st.integers(0, 3), st.booleans())
 def test_no_speaker_is_on_both_sides(rows, seed, validation):
     table = assign_or_reject(rows, seed=seed, validation=validation)
@@ -90,7 +90,7 @@ def test_no_speaker_is_on_both_sides(rows, seed, validation):
         assert rows.groupby("corpus").speaker.nunique().max() <= 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(random_rows(), st.sampled_from(["speakers", "clips"]), st.integers(0, 3))
 def test_no_clip_or_copy_or_identical_file_is_in_two_parts(rows, kind, seed):
     table = assign_or_reject(rows, kind=kind, seed=seed)
@@ -98,7 +98,7 @@ def test_no_clip_or_copy_or_identical_file_is_in_two_parts(rows, kind, seed):
     assert (table.groupby("path").part.nunique() == 1).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(random_rows(), st.integers(2, 5), st.sampled_from(splits.KINDS))
 def test_folds_of_anything_test_what_is_kept_at_most_once(rows, count, kind):
     try:
