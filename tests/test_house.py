@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,15 @@ def test_rooms_import_upwards_in_the_listing_only():
         if room_of(file) != room_of(path) and floor(room_of(file)) >= floor(room_of(path))
     ]
     assert not wrong
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graph = {path: imported_files(path) for path in sources()}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        circle = [str(path.relative_to(ROOT)) for path in error.args[1]]
+        pytest.fail(" is imported by ".join(circle))
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
