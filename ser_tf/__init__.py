@@ -1,3 +1,36 @@
-"""Speech emotion recognition with TensorFlow, Keras and Legendre Memory Units."""
+"""Speech emotion recognition with TensorFlow, Keras and Legendre Memory Units.
 
-__version__ = "0.2.0"
+    import ser_tf
+
+    ser_tf.load().answer("clip.wav")
+
+The names below are imported when they are used, so that `import ser_tf` is immediate.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ser_tf.api import Recogniser, load
+    from ser_tf.emotions import EMOTIONS
+    from ser_tf.inference.answers import Answer
+
+__version__ = "0.1.0"
+
+__all__ = ["EMOTIONS", "Answer", "Recogniser", "load"]
+
+_ROOMS = {"EMOTIONS": "emotions", "Answer": "inference.answers"}
+"""Where a name is defined, unless in `api`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"{__name__}.{_ROOMS.get(name, 'api')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

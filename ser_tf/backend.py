@@ -10,7 +10,17 @@ from ser_tf.errors import InputError
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow quietly; Keras, if imported later, runs on it whatever trained."""
+    """Imports TensorFlow quietly; Keras, if imported later, runs on it whatever trained.
+
+    Raises:
+        InputError: if Keras is imported already and runs on another back end.
+    """
+    keras = sys.modules.get("keras")
+    if keras and keras.config.backend() != "tensorflow":
+        raise InputError(
+            f"Keras runs on {keras.config.backend()} in this process, and this needs TensorFlow; "
+            "start another process without KERAS_BACKEND."
+        )
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with _quiet_imports():
         import tensorflow as tf

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.write(dataset.prepare(wanted, given["cache_dir"]))
         return 0
     metrics = _finished(folder, given) or _run(wanted, folder, given)
-    sys.stdout.write(report.of_run(metrics, folder))
+    sys.stdout.write(report.describe_run(metrics, folder))
     return 0
 
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import audio, backend
+from ser_tf import api, audio
 from ser_tf.commandline import command
-from ser_tf.inference import answers, model_folder
+from ser_tf.inference import answers
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
-    from ser_tf.inference.recogniser import Recogniser
+    from ser_tf.inference.answers import Answer
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,24 +25,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Answers for every recording; 1 if one could not be read."""
     arguments = _parser().parse_args(argv)
     paths = audio.find(arguments.paths)
-    model_folder.load_config(arguments.model_dir)  # a wrong folder is named at once
-
-    backend.import_tensorflow()
-    from ser_tf.inference.recogniser import Recogniser
-
-    recogniser = Recogniser(model_folder.load(arguments.model_dir))
-    pictures = _pictures(paths, arguments.plot_dir) if arguments.timeline else {}
+    recogniser = api.load(arguments.model_dir)
+    pictures = _name_pictures(paths, arguments.plot_dir) if arguments.timeline else {}
     failed = False
     for path in paths:
         try:
-            waveform = audio.load(path, recogniser.artifact.rate_hz)
+            waveform = recogniser.waveform(path)
         except audio.AudioError as error:
             _LOG.error("error: %s", error)
             failed = True
+            continue
+        if arguments.timeline:
+            answer, windows = recogniser.listen(waveform)
+            _draw_timeline(windows, waveform, recogniser, pictures[path])
         else:
-            line = _describe(path, waveform, recogniser, arguments.json, pictures.get(path))
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
+            answer, windows = recogniser.answer(waveform), None
+        describe = _as_json if arguments.json else _as_text
+        sys.stdout.write(f"{describe(path, answer, windows)}\n")
+        sys.stdout.flush()
     return int(failed)
 
 
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _pictures(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
+def _name_pictures(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Where each recording's timeline is drawn; recordings of one name are numbered."""
     pictures: dict[Path, Path] = {}
     for path in dict.fromkeys(paths):
@@ -75,28 +76,27 @@ def _pictures(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     return pictures
 
 
-def _describe(
-    path: Path, waveform: "np.ndarray", recogniser: "Recogniser", json: bool, picture: Path | None
-) -> str:
-    """The answer on a recording as a line of JSON or as text, with its timeline if drawn."""
-    answer = recogniser.answer(waveform)
-    windows = recogniser.timeline(waveform) if picture else None
-    if windows is not None and picture:
-        from ser_tf.evaluation import plots
+def _draw_timeline(
+    windows: "pd.DataFrame", waveform: "np.ndarray", recogniser: api.Recogniser, picture: Path
+) -> None:
+    from ser_tf.evaluation import plots
 
-        artifact = recogniser.artifact
-        figure = plots.timeline(windows, artifact.classes, waveform, artifact.rate_hz)
-        plots.save(figure, picture)
-    if json:
-        timeline = {} if windows is None else {"timeline": windows.to_dict("records")}
-        return answers.to_json(path, answer, **timeline)
-    lines = [f"{path}  {answers.describe(answer.emotion, answer.probability, answer.unsure)}"]
-    if windows is not None:
-        lines += [
-            f"  {window['start_seconds']:6.1f} s to {window['end_seconds']:6.1f} s  "
-            f"{answers.describe(window['emotion'], window['probability'], window['unsure'])}"
-            for window in windows.to_dict("records")
-        ]
+    figure = plots.timeline(windows, recogniser.classes, waveform, recogniser.rate_hz)
+    plots.save(figure, picture)
+
+
+def _as_json(path: Path, answer: "Answer", windows: "pd.DataFrame | None") -> str:
+    timeline = {} if windows is None else {"timeline": windows.to_dict("records")}
+    return answers.to_json(path, answer, **timeline)
+
+
+def _as_text(path: Path, answer: "Answer", windows: "pd.DataFrame | None") -> str:
+    """The answer, and a line for each window."""
+    lines = [f"{path}  {answer}"]
+    for window in [] if windows is None else windows.to_dict("records"):
+        found = answers.describe(window["emotion"], window["probability"], window["unsure"])
+        begin, end = window["start_seconds"], window["end_seconds"]
+        lines.append(f"  {begin:6.1f} s to {end:6.1f} s  {found}")
     return "\n".join(lines)
 
 

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import audio, backend, console
+from ser_tf import api, audio, console
 from ser_tf.commandline import command
 from ser_tf.errors import InputError
-from ser_tf.inference import answers, model_folder
+from ser_tf.inference import answers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,19 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = parser.parse_args(argv)
     if (flags.path is None) != flags.mic:
         parser.error("give the PATH of a recording, or --mic")
-    model_folder.load_config(flags.model_dir)  # a wrong folder is named at once
-
-    backend.import_tensorflow()
-    from ser_tf.inference.stream import Stream
-
-    artifact = model_folder.load(flags.model_dir)
-    stream = Stream(artifact)
-    samples = round(flags.interval * artifact.rate_hz)
+    recogniser = api.load(flags.model_dir)
+    stream = recogniser.stream()
+    samples = round(flags.interval * recogniser.rate_hz)
     source = _microphone if flags.mic else _recording(flags.path)
     describe = _as_json(flags.path) if flags.json else _as_row
-    sound = source(artifact.rate_hz, samples)
+    sound = source(recogniser.rate_hz, samples)
     if not flags.json:
-        sys.stdout.write(_heading(artifact.classes))
+        sys.stdout.write(_heading(recogniser.classes))
     _follow(stream, sound, describe)
     return 0
 
@@ -139,8 +134,7 @@ def _heading(classes: Sequence[str]) -> str:
 def _as_row(seconds: float, answer: "Answer") -> str:
     """The time, the emotion, and the percentage of each class."""
     shares = [round(100 * share) for share in answer.probabilities.values()]
-    best = answers.describe(answer.emotion, answer.probability, answer.unsure)
-    return console.row(f"{seconds:8.1f} s  {best:<24}", shares)
+    return console.row(f"{seconds:8.1f} s  {answer!s:<24}", shares)
 
 
 def _as_json(path: Path | None) -> Callable[[float, "Answer"], str]:

@@ -436,7 +436,7 @@ def test_a_model_of_whole_clips_cannot_follow_a_stream(artifact):
     inputs = keras.Input((None,))
     model = keras.Model(inputs, Calibration()(encoder(front_end(inputs))))
     whole = types.SimpleNamespace(folder="here", config=artifact.config, model=model)
-    with pytest.raises(InputError, match="here: hears whole clips only"):
+    with pytest.raises(InputError, match="here: takes whole clips only"):
         Stream(whole)
 
 

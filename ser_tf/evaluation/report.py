@@ -8,17 +8,17 @@ from ser_tf.corpora import CORPORA
 from ser_tf.corpora.splits import PARTS
 
 
-def title(metrics: Mapping[str, Any]) -> str:
+def name_run(metrics: Mapping[str, Any]) -> str:
     """A run in a few words: model, corpora, split, and whether the split leaks."""
     corpora = ", ".join(CORPORA[name].title for name in metrics["corpora"])
     leaky = " (LEAKY)" if metrics["leaky"] else ""
     return f"{metrics['model']} on {corpora}, split by {metrics['split']}{leaky}"
 
 
-def of_run(metrics: Mapping[str, Any], folder: Path) -> str:
+def describe_run(metrics: Mapping[str, Any], folder: Path) -> str:
     """A finished run: what was trained, a line for each part of the split, where it lies."""
     folds = f", mean of {metrics['folds']} folds" if "folds" in metrics else ""
-    lines = [f"{title(metrics)}{folds}; {metrics['parameters']:,} parameters"]
+    lines = [f"{name_run(metrics)}{folds}; {metrics['parameters']:,} parameters"]
     parts = [part for part in PARTS if part in metrics]
     lines += _rows({part: metrics[part] for part in parts})
     if len(metrics[parts[-1]]["per_corpus"]) > 1:
@@ -28,7 +28,7 @@ def of_run(metrics: Mapping[str, Any], folder: Path) -> str:
     return "\n".join([*lines, f"Saved in {folder}", ""])
 
 
-def of_scores(scores: Mapping[str, Any]) -> str:
+def describe_scores(scores: Mapping[str, Any]) -> str:
     """One set of scored clips: its line, a line for each corpus and each class."""
     lines = _rows({"all": scores})
     lines += [
@@ -45,7 +45,7 @@ def of_scores(scores: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def of_robustness(scores: Mapping[str, Mapping[str, Any]]) -> str:
+def describe_robustness(scores: Mapping[str, Mapping[str, Any]]) -> str:
     """A line a condition, with the change of its UAR from that of the first."""
     clean, *_ = scores.values()
     lines = [f"{'condition':<26}{'accuracy':>10}{'UAR':>8}{'change':>9}"]

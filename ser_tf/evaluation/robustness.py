@@ -27,7 +27,7 @@ _MP3_32_KBPS = 0.842
 """libsndfile's compression level of 32 kb/s: at rates up to 24 kHz 160 kb/s less 152 times it."""
 
 
-def measure(artifact: "Artifact", data: "Data") -> dict[str, dict[str, Any]]:
+def measure_robustness(artifact: "Artifact", data: "Data") -> dict[str, dict[str, Any]]:
     """The scores of the clips of `data` under every condition.
 
     Every clip is heard as a whole recording, as by `predict`. Chance depends on the clip alone.

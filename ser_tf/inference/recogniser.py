@@ -1,5 +1,6 @@
 """A trained model that answers recordings: as a whole, window by window, or while they go on."""
 
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -52,8 +53,11 @@ class Recogniser:
         # One graph for all lengths: a second to make, then ten times faster than layer by layer.
         signature = [tf.TensorSpec((None, None), tf.float32)]
         self._model = tf.function(artifact.model, input_signature=signature)
-        seconds = artifact.config.features.entry.span_seconds
-        self.window_samples = round(seconds * artifact.rate_hz)
+
+    @functools.cached_property
+    def window_samples(self) -> int:
+        """The samples of a window: as many as the model's features span."""
+        return round(self.artifact.config.features.entry.span_seconds * self.rate_hz)
 
     @property
     def folder(self) -> Path:

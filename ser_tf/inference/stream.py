@@ -1,10 +1,12 @@
-"""The emotion in a recording while it goes on."""
+"""A stream: the emotion in a recording while it goes on."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
+from ser_tf import audio
 from ser_tf.errors import InputError
 from ser_tf.inference.answers import Answer
 from ser_tf.layers import streaming
@@ -13,20 +15,20 @@ if TYPE_CHECKING:
     from ser_tf.inference.model_folder import Artifact
 
 _LONGEST_SECONDS = 10
-"""A longer chunk is heard in pieces, so that memory does not grow with it."""
+"""A longer chunk is computed in pieces, so that memory does not grow with it."""
 
 
 class Stream:
-    """Hears a recording chunk by chunk, in constant memory.
+    """Answers a recording chunk by chunk, in constant memory.
 
-    After every chunk its answer is that of the model on all the samples heard so far at once,
-    within 1e-5, however they were cut into chunks; what is older than the model's memory fades.
+    After every chunk the answer is within 1e-5 of the model's on all samples so far at once,
+    however they were cut into chunks; what is older than the model's memory fades.
 
     Args:
         artifact: a loaded model folder.
 
     Raises:
-        InputError: if the model hears whole clips only.
+        InputError: if the model takes whole clips only.
     """
 
     def __init__(self, artifact: "Artifact") -> None:
@@ -34,7 +36,7 @@ class Stream:
         self._layers = streaming.flatten(artifact.model)
         if not streaming.can_stream(self._layers):
             raise InputError(
-                f"{artifact.folder}: hears whole clips only (features "
+                f"{artifact.folder}: takes whole clips only (features "
                 f"{artifact.config.features.name}); `fit --features causal` trains a model that "
                 "follows streams."
             )
@@ -47,7 +49,7 @@ class Stream:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets what was heard."""
+        """Forgets all samples so far."""
         self._state = tf.zeros((1, streaming.state_size(self._layers)))
         self._rest = np.zeros(0, np.float32)
         self._answer: Answer | None = None
@@ -55,19 +57,23 @@ class Stream:
 
     @property
     def heard_seconds(self) -> float:
-        """How much of the recording the answer is about."""
+        """Seconds of the recording that the answer is about."""
         return self._heard_samples / self.artifact.rate_hz
 
-    def feed(self, samples: np.ndarray) -> Answer | None:
+    def feed(self, samples: ArrayLike) -> Answer | None:
         """The emotion in all that was heard so far, after the next samples.
 
         Args:
-            samples: any number of them, float32 `(samples,)` in [-1, 1] at the model's rate.
+            samples: any number of them at the model's rate, `(samples,)` or `(samples, channels)`:
+                floats in [-1, 1] or integers.
 
         Returns:
             The answer; None before the first `stride_samples` are complete.
+
+        Raises:
+            InputError: if these are no samples; the stream stays as it was.
         """
-        waiting = np.concatenate([self._rest, samples.astype(np.float32, copy=False)])
+        waiting = np.concatenate([self._rest, audio.to_mono(samples)])
         while pieces := min(len(waiting) // self.stride_samples, self._longest):
             chunk, waiting = np.split(waiting, [pieces * self.stride_samples])
             probabilities, self._state = self._next(tf.constant(chunk[np.newaxis]), self._state)

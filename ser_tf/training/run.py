@@ -272,7 +272,7 @@ def _draw(
 ) -> None:
     """The pictures of a run: its course, and the scores and `answers` of one part."""
     scores, classes = metrics[part], metrics["classes"]
-    title = f"{report.title(metrics)}: {part} UAR {100 * scores['uar']:.1f} %"
+    title = f"{report.name_run(metrics)}: {part} UAR {100 * scores['uar']:.1f} %"
     history = pd.DataFrame(state.history)
     pictures = {
         model_folder.CURVES: plots.learning_curves(history, state.best_epoch),

@@ -1,0 +1,98 @@
+"""Scores of a trained model: on the clips it was tested on, or on all clips of some corpora."""
+
+import dataclasses
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ser_tf.config import Augmentation
+from ser_tf.corpora import CORPORA
+from ser_tf.errors import InputError
+
+if TYPE_CHECKING:
+    from ser_tf.data.dataset import Data
+    from ser_tf.inference.model_folder import Artifact
+
+_LOG = logging.getLogger(__name__)
+
+
+def score_model(
+    artifact: "Artifact",
+    corpora: Iterable[str] = (),
+    data_dir: str | None = None,
+    *,
+    cache_dir: Path,
+    robustness: bool = False,
+) -> dict[str, Any]:
+    """The scores of a model on all clips of `corpora`, or on those it was tested on.
+
+    Args:
+        artifact: a loaded model folder.
+        corpora: names in `CORPORA`; none: the model's own test clips, or its validation clips if
+            it was trained without a test.
+        data_dir: where the clips lie, if not where the training run found them.
+        cache_dir: folder of decoded clips and features.
+        robustness: whether to score every condition of `robustness.CONDITIONS`.
+
+    Returns:
+        One part of `metrics.json`, as from `metrics.score`; with `robustness` one by condition.
+
+    Raises:
+        InputError: if the clips cannot be had, or none is of the model's classes.
+    """
+    from ser_tf.evaluation import metrics
+    from ser_tf.evaluation.robustness import measure_robustness
+    from ser_tf.inference.predictions import predict_rows
+
+    names = tuple(corpora)
+    if names:
+        data = _load_corpora(artifact, names, data_dir, cache_dir)
+    else:
+        data = _load_own_clips(artifact, data_dir, cache_dir)
+    if robustness:
+        return measure_robustness(artifact, data)
+    answers = predict_rows(artifact.model, data)
+    return metrics.score(answers, artifact.classes, artifact.calibration.temperature)
+
+
+def _load_own_clips(artifact: "Artifact", data_dir: str | None, cache_dir: Path) -> "Data":
+    """The clips that the model was tested on, or else validated."""
+    from ser_tf.data import dataset
+
+    # What is only learnt from need not be made.
+    config = artifact.config.changed({"augmentation.copies": None, "augmentation.sounds": 0})
+    if data_dir is not None:
+        config = config.changed({"data_dir": data_dir})
+    data = dataset.load(config, artifact.model.get_layer("front_end"), cache_dir)
+    return dataset.split(data, config).of("test" if config.split.test else "validation")
+
+
+def _load_corpora(
+    artifact: "Artifact", names: tuple[str, ...], data_dir: str | None, cache_dir: Path
+) -> "Data":
+    """All clips of the corpora that are of the model's classes."""
+    from ser_tf.data import dataset
+
+    config = dataclasses.replace(
+        artifact.config, corpora=names, data_dir=data_dir, augmentation=Augmentation()
+    )
+    data = dataset.load(config, artifact.model.get_layer("front_end"), cache_dir)
+    if both := [name for name in names if name in artifact.config.corpora]:
+        _LOG.warning(
+            "The model was trained on clips of %s: these scores say little about speakers that it "
+            "has not heard.",
+            ", ".join(CORPORA[name].title for name in both),
+        )
+    known = data.rows["emotion"].isin(artifact.classes)
+    if not known.any():
+        raise InputError(
+            f"corpora {' '.join(names)}: no clip of the model's classes "
+            f"({', '.join(artifact.classes)})."
+        )
+    if not known.all():
+        others = sorted(set(data.rows["emotion"][~known]))
+        _LOG.warning(
+            "%d clips are left out: the model does not know %s.", sum(~known), ", ".join(others)
+        )
+    return dataclasses.replace(data.only(known), classes=artifact.classes)
