@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import presets
 import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -59,3 +60,12 @@ def small_dir(demo_dir: Path, shared_dir: Path) -> Path:
                 if not (folder / path).exists():
                     shutil.copy(demo_dir / path.name[:7] / path, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def whisper_preset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Random weights of Whisper base's first blocks where kagglehub finds them."""
+    cache = tmp_path_factory.mktemp("kagglehub")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KAGGLEHUB_CACHE", str(cache))
+        yield presets.write_cache(cache, "base", width=512, heads=8, blocks=3)

@@ -5,7 +5,7 @@ own. Levels, coefficients, deltas, zero crossings and RMS equal librosa's under 
 et al., 2015, "librosa: Audio and music signal analysis in Python"): frames centred on multiples of
 the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 2. `pitch` follows
 the voice's pitch, `causal` has frames that look back only, for streams, and `Beside` puts features
-side by side.
+side by side. `WhisperLogMel` and `WhisperEncoder` are the front end and first blocks of Whisper.
 """
 
 from ser_tf.layers.features.beside import Beside
@@ -27,6 +27,8 @@ from ser_tf.layers.features.pitch import (
 )
 from ser_tf.layers.features.published import PublishedRow, root_mean_square, zero_crossing_rate
 from ser_tf.layers.features.spectrum import mel_bands_within
+from ser_tf.layers.features.whisper_encoder import ThinFrames, WhisperEncoder
+from ser_tf.layers.features.whisper_mel import WhisperLogMel
 
 __all__ = [
     "ABSENT",
@@ -44,6 +46,9 @@ __all__ = [
     "RelativeCepstrum",
     "RelativeLevels",
     "RelativePitch",
+    "ThinFrames",
+    "WhisperEncoder",
+    "WhisperLogMel",
     "mel_bands_within",
     "mix_frames",
     "root_mean_square",

@@ -30,6 +30,9 @@ _LARGEST_BLOCK = 1023
 they are; beside a larger one it would round the power too, by the loudest of its frequencies."""
 
 
+MelBlocks = tuple[tuple[int, int, np.ndarray], ...]
+
+
 class SpectralFrames(Float32Layer):
     """A layer that frames waveforms and takes each frame's power spectrum.
 
@@ -66,7 +69,7 @@ class SpectralFrames(Float32Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Makes the window."""
-        self._window = _hann(self.window_samples)
+        self._window = hann(self.window_samples)
         self.built = True
 
     def spectrum(self, samples: Any) -> Any:
@@ -175,7 +178,7 @@ class MelFrames(SpectralFrames):
 
     def build(self, input_shape: Shape) -> None:
         """Makes the window and the mel filters."""
-        self._mel_blocks = _mel_blocks(self.rate_hz, self.n_fft, self.n_mels)
+        self._mel_blocks = mel_blocks(self.rate_hz, self.n_fft, self.n_mels)
         super().build(input_shape)
 
     def power(self, samples: Any) -> Any:
@@ -183,9 +186,13 @@ class MelFrames(SpectralFrames):
 
         What `librosa.feature.melspectrogram` gives for the same frames.
         """
-        power = self.spectrum(samples)
-        bands = [ops.matmul(power[..., low:high], mel) for low, high, mel in self._mel_blocks]
-        return ops.concatenate(bands, axis=-1)
+        return in_mel_bands(self.spectrum(samples), self._mel_blocks)
+
+
+def in_mel_bands(power: Any, blocks: MelBlocks) -> Any:
+    """`(batch, frames, n_mels)` of a spectrum `(batch, frames, bins)`, by `mel_blocks`."""
+    bands = [ops.matmul(power[..., low:high], mel) for low, high, mel in blocks]
+    return ops.concatenate(bands, axis=-1)
 
 
 def decibels(power: Any, least: float = _SILENCE_POWER) -> Any:
@@ -201,12 +208,13 @@ def cosine_vectors(n_mels: int, n_mfcc: int) -> np.ndarray:
     return vectors.astype("float32")
 
 
-def _hann(samples: int) -> np.ndarray:
+def hann(samples: int) -> np.ndarray:
+    """The periodic Hann window, `(samples,)`."""
     phases = 2 * np.pi * np.arange(samples) / samples
     return (0.5 - 0.5 * np.cos(phases)).astype("float32")
 
 
-def _mel_blocks(rate_hz: int, n_fft: int, n_mels: int) -> tuple[tuple[int, int, np.ndarray], ...]:
+def mel_blocks(rate_hz: int, n_fft: int, n_mels: int) -> MelBlocks:
     """The mel filters as blocks of neighbours: first bin, bin after the last, `(bins, mels)`."""
     filters = _mel_filters(rate_hz, n_fft, n_mels).astype("float32")
     starts = range(0, n_mels, _BANDS_PER_BLOCK)

@@ -9,6 +9,7 @@ from ser_tf.models.features.causal import CausalFeatures
 from ser_tf.models.features.feature import Feature, FixedLength, VaryingLength
 from ser_tf.models.features.frames import LogMelFeatures, MFCCFeatures
 from ser_tf.models.features.published import PublishedFeatures
+from ser_tf.models.features.whisper import WhisperFeatures
 
 __all__ = [
     "FEATURES",
@@ -19,6 +20,7 @@ __all__ = [
     "MFCCFeatures",
     "PublishedFeatures",
     "VaryingLength",
+    "WhisperFeatures",
 ]
 
 FEATURES: dict[str, Feature] = {
@@ -28,5 +30,6 @@ FEATURES: dict[str, Feature] = {
     "mfcc_pitch": MFCCFeatures(pitch=True),
     "logmel": LogMelFeatures(),
     "causal": CausalFeatures(),
+    "whisper": WhisperFeatures(),
 }
 """The features by the name that `--features` takes."""

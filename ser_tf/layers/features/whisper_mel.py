@@ -1,0 +1,126 @@
+"""Whisper's log-mel frames.
+
+Radford et al., 2023, "Robust Speech Recognition via Large-Scale Weak Supervision", section 2.2;
+https://github.com/openai/whisper/blob/v20231117/whisper/audio.py
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from ser_tf.layers.features.causal import ABSENT
+from ser_tf.layers.features.framing import Float32Layer, Shape
+from ser_tf.layers.features.spectrum import hann, in_mel_bands, mel_blocks
+
+RATE_HZ = 16_000
+LONGEST_SECONDS = 30
+"""Whisper has positions for no more."""
+
+_WINDOW = 400
+_HOP = 160
+_BANDS = 80
+_FRAME = 2 * _HOP
+"""Samples a frame of the encoder, whose second convolution has stride 2."""
+
+_FACTOR = 20
+"""The 400-sample Fourier transform in two steps of 20."""
+
+
+@keras.saving.register_keras_serializable("ser_tf")
+class WhisperLogMel(Float32Layer):
+    """Levels of 80 mel bands as Whisper takes them, 100 frames a second.
+
+    Frames are 400-sample Hann windows centred on multiples of 160 samples. The clip is reflected
+    in front of its first sample and followed by zeros, as in Whisper's training. A level is the
+    common logarithm of the power, which is raised to 1e-10 and to 1e-8 of the highest in the clip;
+    4 is added, and the sum divided by 4. Only the first 30 s of a longer clip are used.
+
+    Zeros at the end of a clip are padding: the frames after its last other sample are absent, and
+    those before do not depend on them.
+
+    Input shape: waveform at 16 kHz, `(batch, samples)`, one sample or more.
+    Output shape: `(batch, 2 * ceil(samples / 320), 81)`, at most 3,000 frames: 80 bands, then the
+        logarithm of the frame's weight, 0.0 or `ABSENT`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+
+    def build(self, input_shape: Shape) -> None:
+        """Makes the window, the matrices of the Fourier transform and the mel filters."""
+        self._window = hann(_WINDOW)
+        self._first, self._turn, self._second = _fourier_steps()
+        self._mel_blocks = mel_blocks(RATE_HZ, _WINDOW, _BANDS)
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """The levels of the waveforms `inputs`, and which frames are heard."""
+        samples = inputs[:, : LONGEST_SECONDS * RATE_HZ]
+        batch, length = ops.shape(samples)
+        frames = -(-length // _FRAME)
+        zeros = frames * _FRAME - length + _WINDOW // 2 - _HOP
+        samples = ops.pad(samples, ((0, 0), (0, zeros)))  # longer than half a window
+        before = ops.flip(samples[:, 1 : _WINDOW // 2 + 1], axis=1)
+        power = self.spectrum(ops.concatenate([before, samples], axis=1))
+        power = in_mel_bands(power, self._mel_blocks)
+        levels = ops.log10(ops.maximum(power, 1e-10))  # (batch, 2 * frames, 80)
+        levels = ops.maximum(levels, ops.max(levels, axis=(1, 2), keepdims=True) - 8.0)
+        clip = ops.reshape(samples[:, : frames * _FRAME], (batch, frames, _FRAME))
+        weights = ops.repeat(_weights(ops.any(clip != 0.0, axis=2)), 2, axis=1)
+        return ops.concatenate([(levels + 4.0) / 4.0, weights], axis=2)
+
+    def spectrum(self, samples: Any) -> Any:
+        """The power `(batch, frames, 201)` of waveforms, framed from the first sample on.
+
+        By matrix products, because LiteRT has Fourier transforms of lengths 2**n only, and in two
+        steps, because its int8 rounds matrices of 1,024 numbers or more: with n = 20 a + b and
+        k = c + 20 d, the sum over n is a sum over a, a turn, and a sum over b (Cooley and Tukey,
+        1965).
+        """
+        frames = ops.extract_sequences(samples, _WINDOW, _HOP)
+        batch, count, _ = ops.shape(frames)
+        x = ops.reshape(frames * self._window, (batch, count, _FACTOR, _FACTOR))  # a, b
+        x = ops.matmul(ops.transpose(x, (0, 1, 3, 2)), self._first)  # b, (real, imaginary) x c
+        real, imaginary = x[..., :_FACTOR], x[..., _FACTOR:]
+        turned = [
+            real * self._turn.real - imaginary * self._turn.imag,
+            real * self._turn.imag + imaginary * self._turn.real,
+        ]
+        x = ops.transpose(ops.concatenate(turned, axis=2), (0, 1, 3, 2))  # c, (r, i) x b
+        x = ops.matmul(x, self._second)  # c, (r, i) x d
+        half = _FACTOR // 2 + 1
+        power = ops.square(x[..., :half]) + ops.square(x[..., half:])
+        power = ops.reshape(ops.transpose(power, (0, 1, 3, 2)), (batch, count, half * _FACTOR))
+        return power[..., : _WINDOW // 2 + 1]
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """`(batch, frames, 81)`."""
+        batch, samples = input_shape
+        frames = None
+        if samples is not None:
+            frames = 2 * -(-min(samples, LONGEST_SECONDS * RATE_HZ) // _FRAME)
+        return (batch, frames, _BANDS + 1)
+
+
+def _weights(sounds: Any) -> Any:
+    """Logarithms of weights `(batch, frames, 1)`: `ABSENT` after the last frame that `sounds`.
+
+    The first frame is always heard, so that no clip is empty.
+    """
+    places = ops.arange(ops.shape(sounds)[1])
+    last = ops.max(ops.where(sounds, places, 0), axis=1, keepdims=True)
+    return ops.expand_dims(ops.where(places <= last, 0.0, ABSENT), axis=2)
+
+
+def _fourier_steps() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sums over a `(20, 40)`, the turns `(20, 20)`, complex, and the sums over b `(40, 22)`."""
+    number = np.arange(_FACTOR)
+    waves = np.exp(-2j * np.pi * np.outer(number, number) / _FACTOR)
+    first = np.concatenate([waves.real, waves.imag], axis=1)
+    turn = np.exp(-2j * np.pi * np.outer(number, number) / _WINDOW)  # b, c
+    half = waves[:, : _FACTOR // 2 + 1]  # b, d
+    second = np.block([[half.real, half.imag], [-half.imag, half.real]])
+    return first.astype("float32"), turn.astype("complex64"), second.astype("float32")
