@@ -1,12 +1,22 @@
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from ser_tf import config
 from ser_tf.commandline import command, flags
 from ser_tf.commandline.flags import PRESETS
-from ser_tf.config import Config, Features, UnknownValueError, UsageError, from_json, to_json
+from ser_tf.config import (
+    Config,
+    Features,
+    UnknownValueError,
+    UsageError,
+    from_json,
+    recipes,
+    to_json,
+)
 from ser_tf.errors import InputError
 from ser_tf.models import MODELS, PUBLISHED
 from ser_tf.models.features import FEATURES
@@ -178,3 +188,90 @@ def test_what_a_preset_sets_is_told_as_it_is_set(flags, note):
         parse("--preset", "published", *flags)
     assert note in str(raised.value)
     assert str(raised.value).endswith(" sets split.validation = false.")
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_says_what_it_is_for_and_can_be_resolved(name):
+    text = (Path(recipes.__file__).parent / f"{name}.toml").read_text()
+    assert text.startswith("# ")
+    found = config.layered(recipes.load(name), [])
+    defaults = dict(Config.from_items({}).items())
+    own = {key: value for key, value in found.config.items() if key in found.sources}
+    assert all(defaults.get(key, object()) != value for key, value in own.items())
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_what_show_prints_is_a_recipe_of_the_same_configuration(name, tmp_path):
+    shown = config.layered(recipes.load(name), [config.Layer("--set", {"seed": 3})])
+    path = tmp_path / f"{name}.toml"
+    path.write_text(shown.toml())
+    assert config.resolve(path) == shown.config
+
+
+def test_the_shipped_model_was_trained_by_its_recipe():
+    shipped, _ = config.read(Path(__file__).parents[1] / "saved_models/ser-lmu/config.json")
+    assert dict(config.resolve("ser-lmu").items()) == dict(shipped.items())
+
+
+def test_a_run_is_a_recipe_and_one_of_its_folds_that_of_all(tmp_path):
+    wanted = Config.from_items({"split.folds": 3, "split.fold": 2, "training.epochs": 4})
+    path = tmp_path / "mine" / "config.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"format": 2, "classes": [], "config": to_json(wanted)}))
+    again = config.resolve(path)
+    assert again.recipe == "mine"
+    assert dict(again.items()) == dict(wanted.items()) | {"split.fold": None}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "keys", "sources"),
+    [
+        (
+            "published",
+            {"split.validation": True},
+            ("training.watch_test", "split.validation"),
+            ("recipe published", "given"),
+        ),
+        (
+            "ravdess-folds",
+            {"split": "clips"},
+            ("split.protocol", "split.kind"),
+            ("recipe ravdess-folds", "given"),
+        ),
+        ("mfcc-lmu", {"training": {"epoch": 3}}, ("training.epoch",), ("given",)),
+        ("mfcc-lmu", {"split.fold": 1}, ("split.fold",), ("given",)),
+    ],
+)
+def test_a_conflict_says_which_side_set_what(recipe, settings, keys, sources):
+    with pytest.raises(UsageError) as raised:
+        config.resolve(recipe, settings)
+    assert raised.value.keys == keys
+    told = str(raised.value).partition(" Set: ")[2]
+    assert [source in told for source in sources] == [True] * len(sources)
+
+
+def test_a_recipe_file_at_fault_is_named_with_the_key(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[training]\nepochs = 'many'\n")
+    with pytest.raises(UsageError, match=re.escape(str(path))) as raised:
+        config.resolve(path)
+    assert raised.value.keys == ("training.epochs",)
+    path.write_text("epochs == 3")
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        config.resolve(path)
+
+
+def test_hyperparameters_of_a_recipe_are_those_of_its_own_model():
+    assert config.resolve("ravdess-folds", {"model": "cnn1"}).model.entry == MODELS["cnn1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("64,32", (64, 32)), ("[64, 32]", (64, 32)), ("1e-3", 1e-3), ("none", None)),
+        *(("true", True), ("a", "a"), ("'a'", "a"), ("a,b", ("a", "b")), ("[a, b]", ("a", "b"))),
+        *(("", ()), ("[]", ()), ("ravdess-03", "ravdess-03"), ("03", "03")),
+    ],
+)
+def test_values_are_read_as_they_are_meant(text, value):
+    assert config.parse(text) == value

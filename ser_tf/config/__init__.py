@@ -3,8 +3,9 @@
 from ser_tf.config.changes import refuse_changes
 from ser_tf.config.configuration import GROUPS, Config
 from ser_tf.config.groups import Augmentation, Features, Model, Split, Training
+from ser_tf.config.resolving import Layer, Resolved, layered, parse, resolve
 from ser_tf.config.settings import UsageError, toml
-from ser_tf.config.stored import FORMAT, UnknownValueError, from_json, to_json
+from ser_tf.config.stored import FORMAT, UnknownValueError, from_json, read, to_json
 
 __all__ = [
     "FORMAT",
@@ -12,13 +13,19 @@ __all__ = [
     "Augmentation",
     "Config",
     "Features",
+    "Layer",
     "Model",
+    "Resolved",
     "Split",
     "Training",
     "UnknownValueError",
     "UsageError",
     "from_json",
+    "layered",
+    "parse",
+    "read",
     "refuse_changes",
+    "resolve",
     "to_json",
     "toml",
 ]

@@ -1,11 +1,14 @@
 """Configurations as JSON: written in format 2, read in format 1 (version 0.1) as well."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ser_tf.config.configuration import GROUPS, Config
 from ser_tf.config.settings import UsageError
+from ser_tf.errors import InputError
 from ser_tf.models import of_features
 
 FORMAT = 2
@@ -42,6 +45,29 @@ def from_json(values: Mapping[str, Any], number: int = FORMAT) -> Config:
         return Config.from_items(items, recipe)
     except (UsageError, TypeError, KeyError, ValueError) as error:
         raise UnknownValueError(str(error)) from error
+
+
+def read(path: Path) -> tuple[Config, tuple[str, ...]]:
+    """The configuration and the classes in the `config.json` of a model folder.
+
+    Raises:
+        OSError: if it cannot be read.
+        InputError: if the file is broken, or from a newer version.
+    """
+    try:
+        content = json.loads(path.read_text())
+        if content["format"] not in range(1, FORMAT + 1):
+            raise InputError(
+                f"{path}: format {content['format']}, this version of ser_tf reads formats up to "
+                f"{FORMAT}; update ser_tf."
+            )
+        return from_json(content["config"], content["format"]), tuple(content["classes"])
+    except (InputError, OSError):
+        raise
+    except UnknownValueError as error:
+        raise InputError(f"{path}: not of this version of ser_tf ({error}).") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: broken, it is not the JSON that fit writes.") from error
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:

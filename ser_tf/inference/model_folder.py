@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_tf import files
-from ser_tf.config import FORMAT, Config, UnknownValueError, from_json, to_json
+from ser_tf.config import FORMAT, Config, read, to_json
 from ser_tf.errors import InputError
 from ser_tf.inference.answers import Answer
 
@@ -102,20 +102,7 @@ def load_config(folder: Path) -> tuple[Config, tuple[str, ...]]:
         raise InputError(f"{folder}: no such model folder; `python -m ser_tf.fit` makes one.")
     if not path.is_file():
         raise InputError(f"{folder}: no model folder, it lacks {CONFIG}.")
-    try:
-        content = json.loads(path.read_text())
-        if content["format"] not in range(1, FORMAT + 1):
-            raise InputError(
-                f"{path}: format {content['format']}, this version of ser_tf reads formats up to "
-                f"{FORMAT}; update ser_tf."
-            )
-        return from_json(content["config"], content["format"]), tuple(content["classes"])
-    except InputError:
-        raise
-    except UnknownValueError as error:
-        raise InputError(f"{path}: not of this version of ser_tf ({error}).") from error
-    except _NOT_OURS as error:
-        raise InputError(f"{path}: broken, it is not the JSON that fit writes.") from error
+    return read(path)
 
 
 def load(folder: Path) -> Artifact:
