@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     if given["prepare"]:
         backend.import_tensorflow()
-        from ser_tf.data import dataset
+        from ser_tf.data import loading
 
-        sys.stdout.write(dataset.prepare(jobs[0].config, given["cache_dir"]))
+        sys.stdout.write(loading.prepare(jobs[0].config, given["cache_dir"]))
         return 0
     _check_folders(jobs)
     output = jobs[0].folder.parent
@@ -191,19 +191,21 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
 
 def _load(wanted: Config, cache_dir: Path) -> Any:
     backend.import_keras()
-    from ser_tf import training
-    from ser_tf.data import dataset
+    from ser_tf.data import loading
+    from ser_tf.models import assemble
 
-    return dataset.load(wanted, training.build_front_end(wanted), cache_dir)
+    return loading.load(wanted, assemble.build_front_end(wanted.features.entry), cache_dir)
 
 
 def _train(wanted: Config, folder: Path, data: Any) -> None:
     import keras
 
     from ser_tf import training
+    from ser_tf.models import assemble
 
     keras.utils.clear_session()  # what earlier jobs left
-    training.run(wanted, data, training.build_front_end(wanted), folder, epoch_lines=False)
+    front_end = assemble.build_front_end(wanted.features.entry)
+    training.run(wanted, data, front_end, folder, epoch_lines=False)
 
 
 def _line(result: Result) -> str:

@@ -7,11 +7,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ser_tf import console
 from ser_tf.commandline import command
 from ser_tf.corpora import CORPORA, REAL_CORPORA, Scan, health, locate, scan
 from ser_tf.corpora.health import Finding
+from ser_tf.data import inventory
+from ser_tf.data.inventory import Holding
 from ser_tf.emotions import in_order
 from ser_tf.errors import InputError
 
@@ -21,8 +24,10 @@ _SHOWN_FILES = 4  # of a finding
 
 @command.command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Checks the named corpora; returns 1 if there is an error among the findings."""
+    """Checks the named corpora, or shows the cache; returns 1 if there is an error to report."""
     arguments = _parser().parse_args(argv)
+    if arguments.cache:
+        return _cache(arguments)
     scans: dict[str, Scan] = {}
     findings: list[Finding] = []
     for name in dict.fromkeys(arguments.corpora or REAL_CORPORA):
@@ -41,14 +46,82 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = command.parser(
-        "doctor", "Check corpora: counts of clips, and each defect with its file."
+        "doctor",
+        "Check corpora: counts of clips, and each defect with its file. Or look after the cache.",
     )
     command.add_corpora(parser, "the four that kagglehub can download")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE.png", help="also draw the counts of the clips found"
     )
+    parser.add_argument(
+        "--cache",
+        nargs="?",
+        const="list",
+        choices=("list", "prune"),
+        help="list what the cache holds, check nothing; prune: remove what no version uses any "
+        "more (in a terminal, after asking)",
+    )
     return parser
+
+
+def _cache(arguments: argparse.Namespace) -> int:
+    """Lists what the cache holds and, if that is wanted, removes what nothing uses any more."""
+    held = inventory.survey(arguments.cache_dir)
+    unused = [holding for holding in held if not holding.used]
+    if arguments.json:
+        sys.stdout.write(json.dumps(_cache_as_json(arguments.cache_dir, held), indent=2) + "\n")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in _cache_as_text(arguments.cache_dir, held))
+    if arguments.cache == "prune" and unused and _is_agreed():
+        for holding in unused:
+            inventory.remove(holding)
+        freed = _megabytes(sum(holding.size_bytes for holding in unused))
+        sys.stderr.write(f"Removed the unused entries: {freed} are free.\n")
+    return 0
+
+
+def _is_agreed() -> bool:
+    """Asks whoever sits at a terminal; without one, the flag itself is the agreement."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return True
+    sys.stdout.write("Remove the unused entries? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _cache_as_text(cache_dir: Path, held: Sequence[Holding]) -> Iterator[str]:
+    yield f"{cache_dir}:"
+    yield f"{'kind':<11}{'version':<9}{'entries':>9}{'size':>12}"
+    for holding in held:
+        size = _megabytes(holding.size_bytes)
+        line = f"{holding.kind:<11}{holding.version:<9}{len(holding.paths):>9}{size:>12}"
+        yield line if holding.used else f"{line}  unused"
+    unused = [holding for holding in held if not holding.used]
+    if unused:
+        count = sum(len(holding.paths) for holding in unused)
+        size = _megabytes(sum(holding.size_bytes for holding in unused))
+        yield f"Unused: {count} entries, {size}; `--cache prune` removes them."
+    else:
+        yield "Nothing in it is unused."
+
+
+def _cache_as_json(cache_dir: Path, held: Sequence[Holding]) -> dict[str, Any]:
+    entries = [
+        {
+            "kind": holding.kind,
+            "version": holding.version,
+            "used": holding.used,
+            "entries": len(holding.paths),
+            "size_bytes": holding.size_bytes,
+        }
+        for holding in held
+    ]
+    return {"cache_dir": str(cache_dir), "holdings": entries}
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.1f} MB"
 
 
 def _counts(found: Scan) -> dict[str, dict[str, int]]:

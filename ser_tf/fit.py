@@ -31,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     if given["prepare"]:
         backend.import_tensorflow()
-        from ser_tf.data import dataset
+        from ser_tf.data import loading
 
-        sys.stdout.write(dataset.prepare(wanted, given["cache_dir"]))
+        sys.stdout.write(loading.prepare(wanted, given["cache_dir"]))
         return 0
     metrics = _finished(folder, given) or _run(wanted, folder, given)
     sys.stdout.write(report.describe_run(metrics, folder))
@@ -95,17 +95,15 @@ def _run(wanted: Config, folder: Path, given: Mapping[str, Any]) -> dict[str, An
     """Loads the data, then trains, on the back end of Keras that is chosen."""
     backend.import_keras()
     from ser_tf import training
-    from ser_tf.data import dataset
+    from ser_tf.data import loading
+    from ser_tf.models import assemble
 
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        front_end = training.build_front_end(wanted)
-        data = dataset.load(wanted, front_end, given["cache_dir"])
-        if given["overwrite"]:
-            training.check(wanted, data)
-            model_folder.remove_run(folder)
+        front_end = assemble.build_front_end(wanted.features.entry)
+        data = loading.load(wanted, front_end, given["cache_dir"])
         try:
-            return training.run(wanted, data, front_end, folder)
+            return training.run(wanted, data, front_end, folder, overwrite=given["overwrite"])
         except KeyboardInterrupt:
             again = "in place of --overwrite " if given["overwrite"] else ""
             _LOG.warning("The same command with --resume %sgoes on from there.", again)

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from ser_tf import evaluate, export, fit, predict
-from ser_tf.data import dataset
+from ser_tf.data import dataset, loading
+from ser_tf.data.store import FeatureStore
 from ser_tf.errors import InputError
 from ser_tf.evaluation import comparison
 from ser_tf.inference import model_folder, predictions
@@ -52,7 +53,7 @@ for command, flags, stop_after in json.loads(sys.argv[1]):
 MODELS_STEP = """
 import keras
 import numpy as np
-from ser_tf.features import FEATURES
+from ser_tf.models.features import FEATURES
 from ser_tf.models import MODELS
 
 with np.load(sys.argv[1]) as stored:
@@ -112,7 +113,7 @@ def test_a_model_trained_without_tensorflow_is_used_as_any_other(trained, data_f
 
 def test_probabilities_on_jax_are_those_on_tensorflow(trained, cache_dir):
     artifact = model_folder.load(trained / "lmu")
-    data = dataset.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
+    data = loading.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
     test = dataset.split(data, artifact.config).of("test")
     on_tensorflow = predictions.predict_rows(artifact.model, test).filter(regex="^p_")
     on_jax = pd.read_csv(trained / "lmu" / "predictions.csv").filter(regex="^p_")
@@ -152,7 +153,8 @@ def test_every_model_computes_the_same_on_jax_and_takes_a_step(tmp_path):
 def batches(seed: int = 0, epochs: range = range(2)) -> list[list[float]]:
     """The targets in each batch of ten rows whose features are their own numbers."""
     numbers = np.arange(10.0)
-    chain = ShuffledBatches(numbers[:, None, None], numbers, 4, seed, epochs)
+    features = FeatureStore.of(numbers[:, None, None])
+    chain = ShuffledBatches(features, numbers, 4, seed=seed, epochs=epochs)
     pairs = [chain[number] for number in range(len(chain))]
     for features, targets in pairs:
         np.testing.assert_array_equal(features[:, 0, 0], targets)

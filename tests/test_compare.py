@@ -111,11 +111,11 @@ def test_what_is_kept_of_a_run_is_enough_for_its_pictures(finished, tmp_path, mo
 def test_the_scaler_is_that_of_the_training_rows(finished, small_dir, cache_dir):
     from sklearn.preprocessing import StandardScaler
 
-    from ser_tf.data import dataset
+    from ser_tf.data import dataset, loading
 
     artifact = model_folder.load(finished / f"saved_models/compare-{NAME}/cnn1-rows-0")
-    data = dataset.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
-    training = dataset.split(data, artifact.config).of("train").features[..., 0]
+    data = loading.load(artifact.config, artifact.model.get_layer("front_end"), cache_dir)
+    training = dataset.split(data, artifact.config).of("train").features.array()[..., 0]
     scaler = StandardScaler().fit(training.astype(np.float64))
     normalisation = artifact.model.get_layer("encoder").get_layer("normalisation")
     found = np.asarray(normalisation(training[..., np.newaxis]))[..., 0]

@@ -100,8 +100,8 @@ def test_evaluate_scores_every_condition(small_dir, cache_dir, tmp_path, capsys)
 
 @pytest.mark.parametrize("kind", sounds.KINDS)
 def test_a_sound_is_its_kind_and_seed_and_fits_full_scale(kind):
-    made = [sounds.sound(kind, 1.5, RATE_HZ, seed) for seed in range(20)]
-    np.testing.assert_array_equal(sounds.sound(kind, 1.5, RATE_HZ, 3), made[3])
+    made = [sounds.make_sound(kind, 1.5, RATE_HZ, seed) for seed in range(20)]
+    np.testing.assert_array_equal(sounds.make_sound(kind, 1.5, RATE_HZ, 3), made[3])
     for sound in made:
         assert sound.shape == (24_000,)
         assert sound.dtype == np.float32
@@ -113,7 +113,7 @@ def test_a_sound_is_its_kind_and_seed_and_fits_full_scale(kind):
 
 def test_an_unknown_kind_of_sound_names_the_choices():
     with pytest.raises(ValueError, match="must be one of silence"):
-        sounds.sound("birds", 1.0, RATE_HZ, 0)
+        sounds.make_sound("birds", 1.0, RATE_HZ, 0)
 
 
 @pytest.mark.slow
@@ -125,6 +125,6 @@ def test_a_model_that_learns_sounds_answers_them_less_surely(small_dir, cache_di
         folder = tmp_path / str(count)
         assert fit.main([*flags, *quick, "--output", str(folder), "--sounds", str(count)]) == 0
         recogniser = Recogniser(model_folder.load(folder))
-        heard = [recogniser.answer(sound) for sound in sounds.sounds(6, RATE_HZ, seed=1000)]
+        heard = [recogniser.answer(sound) for sound in sounds.make_sounds(6, RATE_HZ, seed=1000)]
         top[count] = np.mean([answer.probability for answer in heard])
     assert top[24] < 0.7 * top[0]

@@ -72,7 +72,7 @@ def test_gain_changes_hardly_a_probability(recogniser, gain_db):
 @pytest.mark.parametrize("kind", sounds.KINDS)
 def test_what_is_no_speech_is_answered_unsure(recogniser, kind):
     """Sounds of seeds that training has never heard."""
-    heard = [sounds.sound(kind, 3.0, 16_000, 10_000 + seed) for seed in range(20)]
+    heard = [sounds.make_sound(kind, 3.0, 16_000, 10_000 + seed) for seed in range(20)]
     unsure = [recogniser.answer(sound).unsure for sound in heard]
     assert np.mean(unsure) >= 0.9
 

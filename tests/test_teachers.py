@@ -1,6 +1,5 @@
 """Teachers: what a model learns from the answers of others."""
 
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 from ser_tf import fit
-from ser_tf.data import dataset
+from ser_tf.data import dataset, loading
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder, predictions
 from ser_tf.training import teachers
@@ -39,7 +38,7 @@ def taught(run_fit, alone) -> Path:
 @pytest.fixture(scope="module")
 def split(taught, cache_dir):
     config, _ = model_folder.load_config(taught)
-    data = dataset.load(config, config.features.entry.build(), cache_dir)
+    data = loading.load(config, config.features.entry.build(), cache_dir)
     return config, dataset.split(data, config)
 
 
@@ -65,14 +64,15 @@ def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split,
 def test_what_is_learnt_is_the_label_and_the_answer_by_their_shares(split):
     _, data = split
     answers = np.random.default_rng(0).dirichlet(np.ones(8), len(data.rows)).astype(np.float32)
-    training = dataclasses.replace(data, answers=answers).of("train")
     chosen = (data.rows["part"] == "train").to_numpy()
-    labels = np.eye(8, dtype=np.float32)[training.labels]
-    np.testing.assert_array_equal(training.lessons(0.0).targets, labels)
-    np.testing.assert_array_equal(training.lessons(1.0).targets, answers[chosen])
-    expected = 0.25 * labels + 0.75 * answers[chosen]
-    np.testing.assert_allclose(training.lessons(0.75).targets, expected, rtol=1e-6)
-    assert training.lessons(0.75).targets.dtype == np.float32
+    labels = np.eye(8, dtype=np.float32)[data.labels]
+    np.testing.assert_array_equal(data.taught(answers, 0.0).targets, labels)
+    np.testing.assert_array_equal(data.taught(answers, 1.0).targets[chosen], answers[chosen])
+    taught = data.taught(answers, 0.75).targets
+    expected = 0.25 * labels + 0.75 * answers
+    np.testing.assert_allclose(taught[chosen], expected[chosen], rtol=1e-6)
+    np.testing.assert_array_equal(taught[~chosen], labels[~chosen])
+    assert taught.dtype == np.float32
 
 
 def test_teachers_change_what_is_learnt_and_with_a_share_of_nothing_no_weight(

@@ -19,7 +19,9 @@ import tensorflow as tf
 
 from ser_tf import evaluate, export, fit, predict
 from ser_tf.corpora import splits
-from ser_tf.data import dataset
+from ser_tf.data import dataset, loading
+from ser_tf.data.dataset import Dataset
+from ser_tf.data.store import FeatureStore
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
 from ser_tf.models import MODELS
@@ -84,8 +86,8 @@ def test_a_fresh_process_can_use_a_model(small_dir, cache_dir, tmp_path):
     # What the file names must be registered with Keras by loading alone.
     assert run_fit(small_dir, cache_dir, tmp_path / "m", "--epochs", "1") == 0
     code = (
-        "import sys, pathlib; from ser_tf import artifacts; "
-        "artifacts.load(pathlib.Path(sys.argv[1]))"
+        "import sys, pathlib; from ser_tf.inference import model_folder; "
+        "model_folder.load(pathlib.Path(sys.argv[1]))"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "m")], check=True)
 
@@ -135,11 +137,11 @@ def test_the_same_seed_gives_the_same_weights_of_every_model(model, small_dir, c
 def test_the_normalisation_knows_the_training_clips_alone(uninterrupted, small_dir, cache_dir):
     artifact = model_folder.load(uninterrupted)
     front_end = artifact.model.get_layer("front_end")
-    data = dataset.load(artifact.config, front_end, cache_dir)
+    data = loading.load(artifact.config, front_end, cache_dir)
     training = dataset.split(data, artifact.config).of("train")
     assert len(training.rows) < len(data.rows)
     normalisation = artifact.model.get_layer("encoder").get_layer("normalisation")
-    expected = training.features.mean(axis=(0, 1))
+    expected = training.features.array().mean(axis=(0, 1))
     # Coefficients of hundreds, summed in float32 and in another order.
     np.testing.assert_allclose(np.ravel(normalisation.mean), expected, rtol=1e-3, atol=1e-2)
 
@@ -322,7 +324,8 @@ def test_a_protocol_goes_on_with_the_fold_that_was_cut_off(
 
 def test_class_weights_are_inverse_to_the_share():
     rows = pd.DataFrame({"emotion": ["calm", "calm", "calm", "angry"]})
-    of_three = dataset.Data(rows, np.empty((4, 1, 1)), ("calm", "angry", "sad"))
+    features = FeatureStore.of(np.empty((4, 1, 1)))
+    of_three = Dataset.labelled(rows, features, ("calm", "angry", "sad"))
     assert of_three.class_weights == pytest.approx({0: 2 / 3, 1: 2.0, 2: 0.0})
 
 

@@ -123,12 +123,13 @@ def _first_pass(clips: "pd.DataFrame") -> int:
 def _features(clips: "pd.DataFrame", cache_dir: Path) -> "np.ndarray":
     import numpy as np
 
-    from ser_tf.data import decode
-    from ser_tf.models.features import FEATURES
+    from ser_tf.config import Features
+    from ser_tf.data import decode, extract
 
-    entry = FEATURES["published"]
-    decoded = decode.decode(clips, entry.rate_hz, cache_dir)
-    found = decode.features(decoded, entry, entry.build(), "published", cache_dir)
+    published = Features("published")
+    decoded = decode.decode(clips, published.entry.rate_hz, cache_dir)
+    front_end = published.entry.build()
+    found = extract.clip_features(decoded, published, front_end, cache_dir, published_rows=True)
     return np.array(found)  # the cache that it is mapped from is a temporary folder
 
 
@@ -136,13 +137,16 @@ def _cached_pass(clips: "pd.DataFrame") -> Callable[["pd.DataFrame"], int]:
     import numpy as np
 
     from ser_tf.data import batches
+    from ser_tf.data.dataset import Dataset
+    from ser_tf.data.store import FeatureStore
 
     with tempfile.TemporaryDirectory() as cache_dir:
         features = _features(clips, Path(cache_dir))
-    labels = np.zeros(len(features), np.int64)
+    rows = clips.loc[np.repeat(clips.index, len(features) // len(clips))]
+    data = Dataset.labelled(rows, FeatureStore.of(features), sorted(set(rows["emotion"])))
 
     def one_epoch(_: "pd.DataFrame") -> int:
-        seen = batches.training_batches(features, labels, batch_size=64, seed=0, epochs=range(10))
+        seen = batches.plain(data, batches.Epochs(batch_size=64, seed=0, numbers=range(10)))
         return sum(len(batch) for _, batch in seen)
 
     return one_epoch

@@ -1,134 +1,173 @@
-"""From features to what a model trains on: batches, shuffled, augmented and mixed every epoch."""
+"""From a dataset to what a model trains on: batches, in another order and mixed every epoch.
+
+Order and augmentation are functions of the seed and the epoch's number alone, so that a run that
+resumes at epoch 7 sees just what an uninterrupted one would.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
-from ser_tf.data import decode
-from ser_tf.data.augmented import Copies
+from ser_tf.data import extract
+from ser_tf.data.dataset import Dataset
+from ser_tf.data.store import FeatureStore
 from ser_tf.models.augmentations import AUGMENTATIONS, certain
 
 if TYPE_CHECKING:
     import keras
 
+    from ser_tf.models.features import Feature
 
-def training_batches(
-    features: np.ndarray,
-    targets: np.ndarray,
-    *,
-    batch_size: int,
-    seed: int,
-    epochs: range,
-    copies: Copies | None = None,
-    shares: np.ndarray | None = None,
-    feature_layers: Sequence["keras.Layer"] = (),
-    augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
-    mixture: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None,
-) -> tf.data.Dataset:
-    """Shuffled, augmented batches of all `epochs`, one after another; an epoch's last is smaller.
+Mixture = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""Features and targets of a batch, and a seed, to both of a batch whose rows are mixed."""
 
-    Order and augmentation are functions of `seed` and the epoch's number alone, so that a run
-    that resumes at epoch 7 sees just what an uninterrupted one would.
+_Load = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""Numbers of rows and the batch's seed to features `(batch, frames, channels)`."""
 
-    Args:
-        features: float32 `(rows, frames, channels)`, of the clips as they are.
-        targets: what to learn of each row, `(rows, ...)`.
-        batch_size: rows a batch.
-        seed: of order and augmentation.
-        epochs: the numbers of the epochs to come.
-        copies: given where there are augmented copies of the rows, from which, and the row
-            itself, one is drawn each time.
-        shares: given where rows are drawn with unequal chances, with replacement: `(rows,)`, each
-            in proportion to its row's chance.
-        feature_layers: augmentations of features, each `layer(inputs, training=True, seed=...)`.
-        augmented_clip: given where waveforms are augmented (see `augmented_clips`): a row's
-            number and a seed -> its features `(frames, channels)`, in place of `features`.
-        mixture: given where clips are mixed: features and targets of a batch, and a seed -> both.
+
+@dataclass(frozen=True)
+class Epochs:
+    """The epochs to come, one after another; the last batch of each may be smaller.
+
+    Attributes:
+        batch_size: rows per batch.
+        seed: of order, augmentation and mixing.
+        numbers: the epochs' numbers.
+        shares: relative chances `(rows,)` of rows, which are then drawn with replacement;
+            without, every epoch has each row once.
+        mixture: mixes the rows of a batch.
+    """
+
+    batch_size: int
+    seed: int
+    numbers: range
+    shares: np.ndarray | None = None
+    mixture: Mixture | None = None
+
+
+def plain(data: Dataset, epochs: Epochs) -> tf.data.Dataset:
+    """Batches of rows as they are.
 
     Returns:
-        A dataset of pairs: features `(batch, frames, channels)`, targets `(batch, ...)`.
+        A dataset of pairs: features `(batch, frames, channels)`, targets `(batch, classes)`.
     """
+    return _chain(data, epochs, lambda rows, _: _stored(data.features, rows))
+
+
+def copied(data: Dataset, epochs: Epochs) -> tf.data.Dataset:
+    """Batches in which each row is drawn from the row itself and its augmented copies.
+
+    Returns:
+        As `plain`.
+    """
+    variants = (data.features, *data.copies)
+
+    def drawn(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        batch = np.empty((len(rows), *data.features.shape), np.float32)
+        for number, variant in enumerate(variants):
+            here = numbers == number
+            batch[here] = variant.take(rows[here])
+        return batch
+
+    def load(rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        seed = extract.derive(seed, -2)
+        draws = tf.random.stateless_uniform(tf.shape(rows), seed, -1, len(data.copies), tf.int32)
+        # As a tensor all copies would be in memory, more than once.
+        batch = tf.numpy_function(drawn, (rows, draws + 1), tf.float32, stateful=False)
+        return tf.ensure_shape(batch, (None, *data.features.shape))
+
+    return _chain(data, epochs, load)
+
+
+def augmented(
+    data: Dataset,
+    epochs: Epochs,
+    *,
+    waveform_layers: Sequence["keras.Layer"],
+    feature_layers: Sequence["keras.Layer"],
+    entry: "Feature",
+    front_end: "keras.Layer",
+) -> tf.data.Dataset:
+    """Batches of rows that augmentation changes anew each time.
+
+    Args:
+        data: the rows.
+        epochs: the epochs to come.
+        waveform_layers: augmentations of waveforms, each `layer(inputs, training=True, seed=...)`;
+            with any of them features are computed anew, without the dataset's are taken.
+        feature_layers: augmentations of features.
+        entry: the entry of `FEATURES` that built `front_end`.
+        front_end: waveform `(batch, samples)` → features `(batch, frames, channels)`.
+
+    Returns:
+        As `plain`.
+    """
+    paths = tf.constant(data.rows["waveform"].tolist())
+
+    def compute(row: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        waveform = extract.read(paths[row])[tf.newaxis]  # (1, samples)
+        return entry.fit(front_end(extract.augment(waveform_layers, waveform, seed)))[0]
+
+    def load(rows: tf.Tensor, batch_seed: tf.Tensor) -> tf.Tensor:
+        if not waveform_layers:
+            return extract.augment(feature_layers, _stored(data.features, rows), batch_seed)
+        # Seeds go by the place in the batch: a row drawn twice must not be changed alike.
+        seeds = tf.map_fn(
+            lambda place: extract.derive(batch_seed, place),
+            tf.range(tf.size(rows)),
+            fn_output_signature=tf.int64,
+        )
+        batch = tf.map_fn(
+            lambda clip: compute(*clip), (rows, seeds), fn_output_signature=tf.float32
+        )
+        return extract.augment(feature_layers, batch, batch_seed)
+
+    return _chain(data, epochs, load)
+
+
+def _chain(data: Dataset, epochs: Epochs, load: _Load) -> tf.data.Dataset:
+    """Batches in the epochs' order: what `load` makes of their rows, mixed, with targets."""
     with tf.device("CPU"):
-        feature_table, target_table = tf.constant(features), tf.constant(targets)
-        chances = None if shares is None else tf.constant(np.log(shares)[np.newaxis], tf.float32)
+        targets = tf.constant(data.targets)
+        chances = epochs.shares
+        if chances is not None:
+            chances = tf.constant(np.log(chances)[np.newaxis], tf.float32)
 
     def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
-        epoch_seed = tf.stack([tf.cast(seed, tf.int64), epoch])
-        order = _order(len(targets), epoch_seed, chances)
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-        return batches.enumerate().map(lambda step, rows: (decode.fold(epoch_seed, step), rows))
+        seed = tf.stack([tf.cast(epochs.seed, tf.int64), epoch])
+        batches = tf.data.Dataset.from_tensor_slices(_order(len(data), seed, chances))
+        batches = batches.batch(epochs.batch_size).enumerate()
+        return batches.map(lambda step, rows: (extract.derive(seed, step), rows))
 
-    def load(batch_seed: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        if augmented_clip is None:
-            batch = tf.gather(feature_table, rows)
-            if copies:
-                batch = _drawn(batch, copies, rows, decode.fold(batch_seed, -2))
-        else:
-            # By the place in the batch: a row that is drawn twice shall not be changed alike.
-            seeds = tf.map_fn(
-                lambda place: decode.fold(batch_seed, place),
-                tf.range(tf.size(rows)),
-                fn_output_signature=tf.int64,
-            )
-            batch = tf.map_fn(
-                lambda clip: augmented_clip(*clip), (rows, seeds), fn_output_signature=tf.float32
-            )
-        batch = decode.apply(feature_layers, batch, batch_seed)
-        wanted = tf.gather(target_table, rows)
-        return mixture(batch, wanted, decode.fold(batch_seed, -1)) if mixture else (batch, wanted)
+    def batch_of(seed: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pair = load(rows, seed), tf.gather(targets, rows)
+        return epochs.mixture(*pair, extract.derive(seed, -1)) if epochs.mixture else pair
 
-    chain = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(batches_of)
-    chain = chain.map(load, num_parallel_calls=decode.CORES).prefetch(tf.data.AUTOTUNE)
-    return decode.with_options(chain)
+    chain = tf.data.Dataset.range(epochs.numbers.start, epochs.numbers.stop).flat_map(batches_of)
+    chain = chain.map(batch_of, num_parallel_calls=extract.CORES).prefetch(tf.data.AUTOTUNE)
+    return extract.on_one_thread(chain)
 
 
 def _order(count: int, seed: tf.Tensor, chances: tf.Tensor | None) -> tf.Tensor:
-    """The numbers of an epoch's rows, shuffled, or drawn by the logarithms `(1, rows)`."""
+    """The numbers of an epoch's rows, shuffled, or drawn by logarithms of chances `(1, rows)`."""
     if chances is None:
         return tf.random.experimental.stateless_shuffle(tf.range(count), seed)
     return tf.random.stateless_categorical(chances, count, seed, tf.int32)[0]
 
 
-def _drawn(batch: tf.Tensor, copies: Copies, rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """The batch's rows, each in its own features or in those of one of its copies."""
-    draws = tf.random.stateless_uniform(tf.shape(rows), seed, -1, copies.count, tf.int32)
-    # As a tensor all copies would be in memory, more than once.
-    drawn = tf.numpy_function(
-        copies.drawn, (rows, tf.maximum(draws, 0)), tf.float32, stateful=False
-    )
-    drawn = tf.ensure_shape(drawn, batch.shape)
-    return tf.where((draws < 0)[:, tf.newaxis, tf.newaxis], batch, drawn)
-
-
-def augmented_clips(
-    waveforms: Sequence[str], layers: Sequence["keras.Layer"], entry: Any, front_end: "keras.Layer"
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """The features of a clip after its waveform went through augmentation `layers`.
-
-    Args:
-        waveforms: for each row, the path of its samples (the column `waveform` of `decode`).
-        layers: augmentations of waveforms.
-        entry: the entry of `FEATURES` that built `front_end`.
-        front_end: waveform `(batch, samples)` -> features `(batch, frames, channels)`.
-
-    Returns:
-        A function of a row's number and a seed `(2,)`, to be mapped over rows.
-    """
-    paths = tf.constant(waveforms)
-
-    def features_of(row: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        waveform = decode.read(paths[row])[tf.newaxis]  # (1, samples)
-        return entry.fit(front_end(decode.apply(layers, waveform, seed)))[0]
-
-    return features_of
+def _stored(features: FeatureStore, rows: tf.Tensor) -> tf.Tensor:
+    """The features of `rows` as they are kept: `(batch, frames, channels)`."""
+    batch = tf.numpy_function(features.take, (rows,), tf.float32, stateful=False)
+    return tf.ensure_shape(batch, (None, *features.shape))
 
 
 def examples(
-    waveform: np.ndarray, entry: Any, seed: int = 0
+    waveform: np.ndarray, entry: "Feature", seed: int = 0
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """A clip as it is and as each augmentation might change it in training.
+    """A clip as it is, and as each augmentation might change it in training.
 
     Args:
         waveform: float32 `(samples,)` at the entry's rate.
@@ -146,9 +185,9 @@ def examples(
         layers = [certain(augmentation).build(entry.rate_hz)]
         changed, features = found["as it is"]
         if augmentation.domain == "waveform":
-            changed = decode.apply(layers, changed, tf.constant([seed, number]))
+            changed = extract.augment(layers, changed, tf.constant([seed, number]))
             features = front_end(changed)
         else:
-            features = decode.apply(layers, features, tf.constant([seed, number]))
+            features = extract.augment(layers, features, tf.constant([seed, number]))
         found[name] = changed, features
     return {name: (np.asarray(pair[0])[0], np.asarray(pair[1])[0]) for name, pair in found.items()}

@@ -1,68 +1,150 @@
 """Where decoded clips, their labels and their features are kept from run to run.
 
-Entries are named by a digest of the content, the parameters and the code here that they depend on,
-so that they cannot be stale; `clips` alone knows a folder by its name. Nothing here needs
-TensorFlow or the recordings.
+Each kind of entry has a folder whose name carries the versions of what made it: `features-1.2`
+are features of version 2, computed from waveforms of version 1. An entry is named by a digest of
+the content and the parameters that it depends on, so it cannot be stale; `clips` alone knows a
+data folder by its name. Nothing here needs TensorFlow or the recordings.
 """
 
-import functools
 import hashlib
 import json
-from collections.abc import Iterable
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# The code on which waveforms, indices and features depend.
-_DECODER = ("audio.py",)
-_CLIPS = (*_DECODER, "corpora", "emotions.py")
-_FEATURES = (
-    *_DECODER,
-    "models/augmentations.py",
-    "models/features",
-    "data/decode.py",
-    "layers/features",
-    "layers/augment",
-    "layers/signal",
-    "layers/streaming.py",
-)
+import numpy as np
 
+from ser_tf import files
 
-def waveform(digest: str, rate_hz: int, cache_dir: Path) -> Path:
-    """The samples, raw little-endian float32, of the recording with that digest."""
-    key = _key(_DECODER, digest, rate_hz)
-    return cache_dir / "waveforms" / key[:2] / f"{key}.f32"
+if TYPE_CHECKING:
+    from ser_tf.config import Features
 
+VERSIONS: Mapping[str, int] = {
+    "waveforms": 1,  # `decode`, and the decoder and resampler in `ser_tf.audio`
+    "sounds": 1,  # `sounds`
+    "clips": 1,  # the index of corpora, with digests
+    "features": 1,  # the front ends of `FEATURES`, and the published copies
+    "copies": 1,  # the augmentations of waveforms in `AUGMENTATIONS`
+}
+"""The version of each producer. Raise it whenever the same input gives other values than before;
+`tests/test_cache.py` holds values that tell."""
 
-def features(digests: Iterable[str], cache_dir: Path, *made_by: Any) -> Path:
-    """An array of features of the recordings with those digests.
+_MADE_FROM: Mapping[str, tuple[str, ...]] = {
+    "clips": ("waveforms",),
+    "features": ("waveforms",),
+    "copies": ("waveforms", "features"),
+}
 
-    Args:
-        digests: of the recordings' content.
-        cache_dir: the cache.
-        made_by: the entry of `FEATURES` and all else that the features depend on.
-    """
-    return cache_dir / "features" / f"{_key(_FEATURES, *map(repr, made_by), *digests)}.npy"
+_LOG = logging.getLogger(__name__)
 
 
-def clips(corpora: Iterable[str], data_dir: str | None, rate_hz: int, cache_dir: Path) -> Path:
-    """The index of corpora as they were when last decoded: JSON of the columns, with digests.
+def version(kind: str) -> tuple[int, ...]:
+    """The versions that an entry of a kind depends on; its own comes last."""
+    return tuple(VERSIONS[name] for name in (*_MADE_FROM.get(kind, ()), kind))
+
+
+def folder(kind: str, cache_dir: str | Path) -> Path:
+    """The folder of all entries of a kind and of its present version."""
+    return Path(cache_dir) / f"{kind}-{'.'.join(map(str, version(kind)))}"
+
+
+def waveform(digest: str, rate_hz: int, cache_dir: str | Path) -> Path:
+    """The file of the samples at `rate_hz` of the recording with that digest."""
+    key = _key(digest, rate_hz)
+    return folder("waveforms", cache_dir) / key[:2] / f"{key}.npy"
+
+
+def sound(digest: str, cache_dir: str | Path) -> Path:
+    """The file of the samples of a synthetic sound, of which `digest` is the content's."""
+    return folder("sounds", cache_dir) / f"{digest}.npy"
+
+
+def clips(
+    corpora: Iterable[str], data_dir: str | None, rate_hz: int, cache_dir: str | Path
+) -> Path:
+    """The index of corpora as they were when last decoded: JSON of its columns, with digests.
 
     `data_dir` is taken as it is written, so that the file means the same on another machine.
     """
-    return cache_dir / "clips" / f"{_key(_CLIPS, *corpora, data_dir, rate_hz)}.json"
+    return folder("clips", cache_dir) / f"{_key(*corpora, data_dir, rate_hz)}.json"
 
 
-def _key(sources: tuple[str, ...], *parts: Any) -> str:
-    return hashlib.blake2b(
-        json.dumps([digest_of(sources), *parts]).encode(), digest_size=16
-    ).hexdigest()
+def features(
+    digests: Iterable[str], chosen: "Features", cache_dir: str | Path, *, published_rows: bool
+) -> Path:
+    """The file of the features of recordings.
+
+    Args:
+        digests: of the recordings' content, in the order of the rows.
+        chosen: which features.
+        cache_dir: the cache.
+        published_rows: whether a recording has the four published rows rather than one.
+    """
+    key = _key(chosen.name, chosen.options, published_rows, *digests)
+    return folder("features", cache_dir) / f"{key}.npy"
 
 
-@functools.cache
-def digest_of(sources: tuple[str, ...]) -> str:
-    """A digest of the code in files and folders of this package, to name what depends on it."""
-    digest = hashlib.blake2b(digest_size=16)
-    for place in (Path(__file__).parents[1] / source for source in sources):
-        for path in sorted(place.glob("*.py")) if place.is_dir() else [place]:
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+def copies(
+    digests: Iterable[str],
+    chosen: "Features",
+    cache_dir: str | Path,
+    *,
+    augmentations: Sequence[str],
+    count: int,
+) -> Path:
+    """The file of the features of augmented copies of recordings.
+
+    Args:
+        digests: of the recordings' content, in the order of the rows.
+        chosen: which features.
+        cache_dir: the cache.
+        augmentations: their names, in order.
+        count: how many copies of each recording.
+    """
+    key = _key(chosen.name, chosen.options, [*augmentations], count, *digests)
+    return folder("copies", cache_dir) / f"{key}.npy"
+
+
+def is_whole(path: Path) -> bool:
+    """Whether `path` holds a whole array; a damaged one is logged.
+
+    The file's size is compared with the shape in its header: a crash or a full disk may have
+    emptied it or cut it off.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            if file.tell() + math.prod(shape) * dtype.itemsize == path.stat().st_size:
+                return True
+    except ValueError:
+        pass  # no header
+    _LOG.warning("%s: damaged; it is made again.", path)
+    return False
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    """Writes an array so that it is whole or absent."""
+    with files.replacing(path) as temporary:
+        np.save(temporary, array)
+
+
+def load_or_make(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """The array in `path`, mapped rather than read; made first if it is absent or damaged."""
+    if not is_whole(path):
+        save(path, make())
+    return load(path)
+
+
+def load(path: Path) -> np.ndarray:
+    """The array in `path`, mapped: it may be gigabytes, of which few rows are wanted at a time."""
+    array: np.ndarray = np.load(path, mmap_mode="r")
+    return array
+
+
+def _key(*parts: Any) -> str:
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()

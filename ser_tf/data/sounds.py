@@ -1,8 +1,8 @@
-"""Synthetic sounds that are no speech: what a model should not find an emotion in.
+"""Synthetic sounds other than speech, in which a model should find no emotion.
 
-Noises, hums, clicks, tones, and music of a few notes. In training they go with equal probabilities
-of all classes (Hendrycks et al., 2019, "Deep Anomaly Detection with Outlier Exposure"), so that the
-answer on what is no speech is unsure. Nothing is recorded: they come from NumPy and a seed.
+Noises, hums, clicks, tones, and music of a few notes. Training gives them equal probabilities of
+all classes (Hendrycks et al., 2019, "Deep Anomaly Detection with Outlier Exposure"), so that the
+answer on anything but speech is unsure. Nothing is recorded: they come from NumPy and a seed.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,17 @@ _CONCERT_A_HZ = 440.0
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9))  # major, minor, five
 
 
-def sound(kind: str, seconds: float, rate_hz: int, seed: int) -> np.ndarray:
-    """A sound of a kind; the same arguments always give the same samples.
+def make_sound(kind: str, seconds: float, rate_hz: int, seed: int) -> np.ndarray:
+    """One sound; the same arguments always give the same samples.
 
     Args:
         kind: one of `KINDS`.
         seconds: its length, above 0.
-        rate_hz: its rate.
-        seed: of everything else.
+        rate_hz: its sampling rate.
+        seed: of everything that is random.
 
     Returns:
-        float32 `(samples,)` in [-1, 1], between 60 and 6 dB below full scale; silence is zeros.
+        float32 `(samples,)` with a peak between 60 and 6 dB below full scale; silence is zeros.
 
     Raises:
         ValueError: if the kind is unknown.
@@ -37,11 +37,11 @@ def sound(kind: str, seconds: float, rate_hz: int, seed: int) -> np.ndarray:
     return (samples * (level / max(loudest, 1e-9))).astype(np.float32)
 
 
-def sounds(count: int, rate_hz: int, seed: int = 0) -> list[np.ndarray]:
-    """So many sounds of all kinds in turn, 1.5 to 4 seconds long."""
+def make_sounds(count: int, rate_hz: int, seed: int = 0) -> list[np.ndarray]:
+    """`count` sounds of all kinds in turn, each 1.5 to 4 seconds long."""
     lengths = np.random.default_rng(seed).uniform(1.5, 4.0, count)
     return [
-        sound(KINDS[number % len(KINDS)], seconds, rate_hz, seed + number)
+        make_sound(KINDS[number % len(KINDS)], seconds, rate_hz, seed + number)
         for number, seconds in enumerate(lengths)
     ]
 
@@ -51,7 +51,7 @@ def _silence(time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noise(time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Noise of any slope, from white to brown and beyond, steady or swelling like wind."""
+    """Noise of a random slope, from white to beyond brown, steady or swelling like wind."""
     spectrum = np.fft.rfft(rng.standard_normal(len(time)))
     spectrum /= np.maximum(np.arange(len(spectrum)), 1) ** rng.uniform(0, 1.2)
     swell = 1 + rng.uniform(0, 0.9) * np.sin(2 * np.pi * rng.uniform(0.1, 3) * time)
@@ -59,7 +59,7 @@ def _noise(time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _hum(time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mains and motors: harmonics that never move, over some noise."""
+    """Mains and motors: steady harmonics over some noise."""
     pitch_hz = rng.choice([50, 60, rng.uniform(30, 400)])
     tones = _harmonics(time, pitch_hz, rng)
     return tones + rng.uniform(0.001, 0.3) * tones.std() * rng.standard_normal(len(time))
@@ -88,7 +88,7 @@ def _tone(time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _music(time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Notes of a scale one after another, some over chords, some over a drum."""
+    """Chords of a scale one after another, some with a drum."""
     scale = _SCALES[rng.integers(len(_SCALES))]
     beat, root = rng.uniform(0.12, 0.6), rng.integers(-24, 3)
     result = np.zeros_like(time)
@@ -105,7 +105,7 @@ def _music(time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _harmonics(time: np.ndarray, pitch_hz: float, rng: np.random.Generator) -> np.ndarray:
-    """Up to 19 harmonics that fall by a power of their number, each with a phase of its own."""
+    """Up to 19 harmonics whose level falls by a power of their number, each at a random phase."""
     slope = rng.uniform(0.5, 3)
     return np.sum(
         [
@@ -125,4 +125,4 @@ _MAKERS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "music": _music,
 }
 KINDS = tuple(_MAKERS)
-"""The kinds of sounds."""
+"""The kinds of sounds that there are."""

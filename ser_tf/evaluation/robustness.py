@@ -12,7 +12,7 @@ from ser_tf.inference.predictions import tabulate
 from ser_tf.inference.recogniser import Recogniser
 
 if TYPE_CHECKING:
-    from ser_tf.data.dataset import Data
+    from ser_tf.data.dataset import Dataset
     from ser_tf.inference.model_folder import Artifact
 
 Condition = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
@@ -27,7 +27,7 @@ _MP3_32_KBPS = 0.842
 """libsndfile's compression level of 32 kb/s: at rates up to 24 kHz 160 kb/s less 152 times it."""
 
 
-def measure_robustness(artifact: "Artifact", data: "Data") -> dict[str, dict[str, Any]]:
+def measure_robustness(artifact: "Artifact", data: "Dataset") -> dict[str, dict[str, Any]]:
     """The scores of the clips of `data` under every condition.
 
     Every clip is heard as a whole recording, as by `predict`. Chance depends on the clip alone.
@@ -40,7 +40,7 @@ def measure_robustness(artifact: "Artifact", data: "Data") -> dict[str, dict[str
     rows = data.rows[data.rows["copy"] == 0]
     clips = list(zip(rows["waveform"], rows["digest"], strict=True))
     for path, digest in console.bar(clips, "conditions", len(clips)):
-        waveform = np.fromfile(path, "<f4")
+        waveform = np.load(path)
         for name, change in CONDITIONS.items():
             rng = np.random.default_rng(int(digest[:8], 16))
             heard = change(waveform, artifact.rate_hz, rng).astype(np.float32)

@@ -11,7 +11,7 @@ from ser_tf.corpora import CORPORA
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
-    from ser_tf.data.dataset import Data
+    from ser_tf.data.dataset import Dataset
     from ser_tf.inference.model_folder import Artifact
 
 _LOG = logging.getLogger(__name__)
@@ -56,28 +56,28 @@ def score_model(
     return metrics.score(answers, artifact.classes, artifact.calibration.temperature)
 
 
-def _load_own_clips(artifact: "Artifact", data_dir: str | None, cache_dir: Path) -> "Data":
+def _load_own_clips(artifact: "Artifact", data_dir: str | None, cache_dir: Path) -> "Dataset":
     """The clips that the model was tested on, or else validated."""
-    from ser_tf.data import dataset
+    from ser_tf.data import dataset, loading
 
     # What is only learnt from need not be made.
     config = artifact.config.changed({"augmentation.copies": None, "augmentation.sounds": 0})
     if data_dir is not None:
         config = config.changed({"data_dir": data_dir})
-    data = dataset.load(config, artifact.model.get_layer("front_end"), cache_dir)
+    data = loading.load(config, artifact.model.get_layer("front_end"), cache_dir)
     return dataset.split(data, config).of("test" if config.split.test else "validation")
 
 
 def _load_corpora(
     artifact: "Artifact", names: tuple[str, ...], data_dir: str | None, cache_dir: Path
-) -> "Data":
+) -> "Dataset":
     """All clips of the corpora that are of the model's classes."""
-    from ser_tf.data import dataset
+    from ser_tf.data import loading
 
     config = dataclasses.replace(
         artifact.config, corpora=names, data_dir=data_dir, augmentation=Augmentation()
     )
-    data = dataset.load(config, artifact.model.get_layer("front_end"), cache_dir)
+    data = loading.load(config, artifact.model.get_layer("front_end"), cache_dir)
     if both := [name for name in names if name in artifact.config.corpora]:
         _LOG.warning(
             "The model was trained on clips of %s: these scores say little about speakers that it "
@@ -95,4 +95,4 @@ def _load_corpora(
         _LOG.warning(
             "%d clips are left out: the model does not know %s.", sum(~known), ", ".join(others)
         )
-    return dataclasses.replace(data.only(known), classes=artifact.classes)
+    return data.relabelled(artifact.classes)

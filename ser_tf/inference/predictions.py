@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-    from ser_tf.data.dataset import Data
+    from ser_tf.data.dataset import Dataset
 
 BATCH = 64
 """Rows or windows that a model takes at once."""
@@ -26,7 +26,7 @@ def compute_logits(encoder: "keras.Model", features: np.ndarray) -> np.ndarray:
     return logits
 
 
-def predict_rows(model: "keras.Model", data: "Data") -> "pd.DataFrame":
+def predict_rows(model: "keras.Model", data: "Dataset") -> "pd.DataFrame":
     """The answer of the model's encoder and calibration on every row of `data`.
 
     Returns:
@@ -34,7 +34,7 @@ def predict_rows(model: "keras.Model", data: "Data") -> "pd.DataFrame":
         `p_<class>`: the table that `metrics.score` takes.
     """
     calibration = model.get_layer("calibration")
-    logits = compute_logits(model.get_layer("encoder"), data.features)
+    logits = compute_logits(model.get_layer("encoder"), data.features.array())
     probabilities = np.asarray(calibration(logits))
     return tabulate(data.rows, probabilities, data.classes, calibration.unsure_below)
 

@@ -1,6 +1,6 @@
 """The training run: data, model, epochs that survive a kill, calibration, scores."""
 
-from ser_tf.training.folds import check, mean_of_folds, run
-from ser_tf.training.run import build_front_end, build_model, train
+from ser_tf.training.folds import mean_of_folds, run
+from ser_tf.training.run import train
 
-__all__ = ["build_front_end", "build_model", "check", "mean_of_folds", "run", "train"]
+__all__ = ["mean_of_folds", "run", "train"]

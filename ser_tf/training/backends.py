@@ -1,15 +1,15 @@
-"""What differs from back end to back end of Keras: the chain of training batches, and devices."""
+"""What depends on the back end of Keras: batches to train on, devices, and memory errors."""
 
 import contextlib
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from ser_tf.config import Config
-from ser_tf.data.dataset import Lessons
+from ser_tf.data.dataset import Dataset
+from ser_tf.data.store import FeatureStore
 from ser_tf.errors import InputError
 from ser_tf.models.augmentations import AUGMENTATIONS
 
@@ -44,7 +44,7 @@ def refuse_what_needs_tensorflow(config: Config) -> None:
 
 
 def scope() -> contextlib.AbstractContextManager[Any]:
-    """Where to build and train: on every GPU side by side where TensorFlow sees several."""
+    """Where to build and train: on all GPUs side by side if TensorFlow sees several."""
     if not on_tensorflow():
         return contextlib.nullcontext()
     import tensorflow as tf
@@ -65,46 +65,58 @@ def strategy() -> "tf.distribute.Strategy":
 
 
 def training_batches(
-    config: Config, lessons: Lessons, front_end: keras.Layer, epochs: range
+    config: Config, training: Dataset, front_end: keras.Layer, epochs: range
 ) -> "tf.data.Dataset | keras.utils.PyDataset":
-    """Shuffled batches of all `epochs`, functions of the seed and the epoch's number alone."""
-    if not on_tensorflow():
-        pairs = (lessons.features, lessons.targets)
-        return ShuffledBatches(*pairs, config.training.batch_size, config.seed, epochs)
-    return _tensorflow_batches(config, lessons, front_end, epochs)
+    """Shuffled batches of all `epochs`, functions of the seed and the epoch's number alone.
+
+    Args:
+        config: how to train.
+        training: the rows to train on.
+        front_end: the layers that made the features.
+        epochs: the numbers of the epochs to come.
+
+    Returns:
+        Pairs of features `(batch, frames, channels)` and targets `(batch, classes)`.
+    """
+    if on_tensorflow():
+        return _tensorflow_batches(config, training, front_end, epochs)
+    size, seed = config.training.batch_size, config.seed
+    return ShuffledBatches(training.features, training.targets, size, seed=seed, epochs=epochs)
 
 
 def _tensorflow_batches(
-    config: Config, lessons: Lessons, front_end: keras.Layer, epochs: range
+    config: Config, training: Dataset, front_end: keras.Layer, epochs: range
 ) -> "tf.data.Dataset":
     from ser_tf.data import batches
     from ser_tf.layers.augment import mixup
 
-    entries = [AUGMENTATIONS[name] for name in config.augmentation.layers]
-    feature_entry = config.features.entry
+    entry, balance, share = (
+        config.features.entry,
+        config.training.balance_corpora,
+        config.augmentation.mixup,
+    )
+    wanted = batches.Epochs(
+        config.training.batch_size,
+        config.seed,
+        epochs,
+        shares=training.shares**balance if balance else None,
+        mixture=functools.partial(mixup, share=share, mix=entry.mix) if share else None,
+    )
+    if training.copies:
+        return batches.copied(training, wanted)
+    if not config.augmentation.layers:
+        return batches.plain(training, wanted)
     layers: dict[str, list[keras.Layer]] = {"waveform": [], "features": []}
-    for entry in entries if lessons.copies is None else ():
-        layers[entry.domain].append(entry.build(feature_entry.rate_hz))
-    augmented_clip: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None = None
-    if layers["waveform"]:
-        augmented_clip = batches.augmented_clips(
-            lessons.waveforms, layers["waveform"], feature_entry, front_end
-        )
-    return batches.training_batches(
-        lessons.features,
-        lessons.targets,
-        batch_size=config.training.batch_size,
-        seed=config.seed,
-        epochs=epochs,
-        copies=lessons.copies,
-        shares=lessons.shares**config.training.balance_corpora
-        if config.training.balance_corpora
-        else None,
+    for name in config.augmentation.layers:
+        augmentation = AUGMENTATIONS[name]
+        layers[augmentation.domain].append(augmentation.build(entry.rate_hz))
+    return batches.augmented(
+        training,
+        wanted,
+        waveform_layers=layers["waveform"],
         feature_layers=layers["features"],
-        augmented_clip=augmented_clip,
-        mixture=functools.partial(mixup, share=config.augmentation.mixup, mix=feature_entry.mix)
-        if config.augmentation.mixup
-        else None,
+        entry=entry,
+        front_end=front_end,
     )
 
 
@@ -112,22 +124,28 @@ class ShuffledBatches(keras.utils.PyDataset):
     """Shuffled batches without TensorFlow, of all `epochs`, one after another.
 
     Args:
-        features: float32 `(rows, frames, channels)`.
+        features: those of the rows.
         targets: float32 `(rows, classes)`.
-        batch_size: rows a batch; an epoch's last is smaller.
+        batch_size: rows per batch; the last batch of an epoch may be smaller.
         seed: of the order.
         epochs: the numbers of the epochs to come.
     """
 
     def __init__(
-        self, features: np.ndarray, targets: np.ndarray, batch_size: int, seed: int, epochs: range
+        self,
+        features: FeatureStore,
+        targets: np.ndarray,
+        batch_size: int,
+        *,
+        seed: int,
+        epochs: range,
     ) -> None:
         super().__init__()
         self.features, self.targets = features, targets
         self.batch_size, self.seed, self.epochs = batch_size, seed, epochs
 
     def __len__(self) -> int:
-        """Batches of all epochs."""
+        """The number of batches of all epochs."""
         return len(self.epochs) * self._steps
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +154,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         generator = np.random.default_rng((self.seed, self.epochs[epoch]))
         order = generator.permutation(len(self.targets))
         rows = order[step * self.batch_size :][: self.batch_size]
-        return self.features[rows], self.targets[rows]
+        return self.features.take(rows), self.targets[rows]
 
     @property
     def _steps(self) -> int:
@@ -144,7 +162,7 @@ class ShuffledBatches(keras.utils.PyDataset):
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a back end says by this that memory has run out, each by an error of its own."""
+    """Whether the error says that memory ran out; each back end has its own."""
     names = (
         "ResourceExhaustedError",
         "OutOfMemoryError",

@@ -1,4 +1,4 @@
-"""A run of one model, or of one model a fold and their mean."""
+"""A run of one model, or of one model per fold and their mean."""
 
 import logging
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ import numpy as np
 from ser_tf.config import Config
 from ser_tf.corpora import splits
 from ser_tf.data import dataset
-from ser_tf.data.dataset import Data
+from ser_tf.data.dataset import Dataset
 from ser_tf.inference import model_folder
+from ser_tf.models import assemble
 from ser_tf.training import backends, teachers
-from ser_tf.training.run import build_network, train
+from ser_tf.training.run import train
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,54 +23,68 @@ _MEANS = ("accuracy", "uar", "uar_masked", "macro_f1", "ece")
 _OF_ONE_MODEL = ("temperature", "unsure_below")
 
 
-def check(config: Config, data: Data) -> None:
-    """Checks that `config` can be trained on `data`, before anything is written or removed.
-
-    Raises:
-        InputError: if the back end cannot follow it, the split or the folds cannot be made, a
-            teacher cannot be asked, or a hyperparameter breaks its rule.
-    """
-    backends.refuse_what_needs_tensorflow(config)
-    split = dataset.split(data, config)
-    if config.training.teachers:
-        teachers.check(config, split)
-    build_network(config, len(data.classes))
-
-
 def run(
-    config: Config, data: Data, front_end: keras.Layer, folder: Path, epoch_lines: bool = True
+    config: Config,
+    data: Dataset,
+    front_end: keras.Layer,
+    folder: str | Path,
+    *,
+    epoch_lines: bool = True,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Trains one model, or one a fold, as `train` does; what is done already is not done again.
+    """Trains one model, or one per fold, as `train` does; what is done already is not done again.
+
+    Everything that can be checked is checked before anything is written or removed.
 
     Args:
-        config: how to train what.
+        config: what to train, and how.
         data: all clips of the configuration's corpora, not yet split.
         front_end: the layers that made the features.
-        folder: the model folder to be; the folds' lie in it.
+        folder: the model folder to be; those of folds lie in it.
         epoch_lines: as for `train`.
+        overwrite: whether to remove the run that is in the folder.
 
     Returns:
         The content of the folder's `metrics.json`.
 
     Raises:
-        InputError: as `check`, and as `train`.
+        InputError: if the back end cannot follow the configuration, the split or the folds cannot
+            be made, a teacher cannot be asked, or a hyperparameter breaks its rule; and as `train`.
     """
+    folder = Path(folder)
+    backends.refuse_what_needs_tensorflow(config)
+    jobs = _jobs(config, data)
+    for wanted, divided in jobs:
+        teachers.check(wanted, divided)
+    if overwrite or config.split.fold_count:  # one model is built, and so checked, by `train`
+        shape = config.features.entry.shape
+        assemble.build_network(config.model.entry, shape, len(data.classes))
+    if overwrite:
+        model_folder.remove_run(folder)
     if not config.split.fold_count:
-        backends.refuse_what_needs_tensorflow(config)  # the rest `train` finds before it writes
-        return train(config, data, front_end, folder, epoch_lines)
-    check(config, data)
+        return train(*jobs[0], front_end, folder, epoch_lines=epoch_lines)
     model_folder.save_config(folder, config, data.classes)
     results = []
-    for number in range(1, config.split.fold_count + 1):
-        _LOG.info("Fold %d of %d.", number, config.split.fold_count)
-        fold = config.changed({"split.fold": number})
+    for number, job in enumerate(jobs, start=1):
+        _LOG.info("Fold %d of %d.", number, len(jobs))
         below = folder / f"fold-{number}"
         results.append(
-            model_folder.load_metrics(below) or train(fold, data, front_end, below, epoch_lines)
+            model_folder.load_metrics(below)
+            or train(*job, front_end, below, epoch_lines=epoch_lines)
         )
     metrics = mean_of_folds(results)
     model_folder.save_metrics(folder, metrics)
     return metrics
+
+
+def _jobs(config: Config, data: Dataset) -> list[tuple[Config, Dataset]]:
+    """The configuration of each model to train, with its split dataset."""
+    if not config.split.fold_count:
+        return [(config, dataset.split(data, config))]
+    return [
+        (config.changed({"split.fold": number}), fold)
+        for number, fold in enumerate(dataset.folds(data, config), start=1)
+    ]
 
 
 def mean_of_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -79,9 +94,9 @@ def mean_of_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         results: the content of each fold's `metrics.json`.
 
     Returns:
-        The folds' common header, `folds`, and for each part the means (of every corpus too), the
-        number of clips and the confusion summed over all folds, the number of speakers in any of
-        them, and `uar_per_fold`.
+        The folds' common header and their number `folds`; for each part the means (of every corpus
+        too), the number of clips and the confusion summed over all folds, the number of distinct
+        speakers, and `uar_per_fold`.
     """
     first = results[0]
     own = {*splits.PARTS, *_OF_ONE_MODEL}
@@ -101,7 +116,7 @@ def mean_of_folds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _per_corpus(scores: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Every corpus's mean rates over the folds that have clips of it, and its clips in all."""
+    """Each corpus's mean rates over the folds that have clips of it, and its clips in all."""
     summary = {}
     for corpus in sorted({name for score in scores for name in score}):
         own = [score[corpus] for score in scores if corpus in score]

@@ -4,7 +4,7 @@ No person speaks in it. It lets the whole of ser_tf run with no download; its sc
 about real speech.
 """
 
-from ser_tf.corpora.demo.corpus import make, paths
+from ser_tf.corpora.demo.corpus import VERSION, make, paths
 from ser_tf.corpora.demo.synthesis import RATE_HZ, synthesise
 
-__all__ = ["RATE_HZ", "make", "paths", "synthesise"]
+__all__ = ["RATE_HZ", "VERSION", "make", "paths", "synthesise"]
