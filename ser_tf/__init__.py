@@ -10,13 +10,13 @@ The names below are imported when they are used, so that `import ser_tf` is imme
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ser_tf.api import Recogniser, load
+    from ser_tf.api import Recogniser, Run, load, train
     from ser_tf.emotions import EMOTIONS
     from ser_tf.inference.answers import Answer
 
 __version__ = "0.1.0"
 
-__all__ = ["EMOTIONS", "Answer", "Recogniser", "load"]
+__all__ = ["EMOTIONS", "Answer", "Recogniser", "Run", "load", "train"]
 
 _ROOMS = {"EMOTIONS": "emotions", "Answer": "inference.answers"}
 """Where a name is defined, unless in `api`."""

@@ -3,15 +3,27 @@
 The commands print what these functions return.
 """
 
-from collections.abc import Iterable
+import dataclasses
+import functools
+import logging
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ser_tf import backend, files
+from ser_tf import backend, config, files
+from ser_tf.config import Config, recipes
 from ser_tf.errors import InputError
+from ser_tf.evaluation.pictures import Picture, Pictures
 from ser_tf.inference import model_folder, recogniser, shipped
 from ser_tf.serving import targets
 from ser_tf.serving.targets import Exported
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LOG = logging.getLogger(__name__)
 
 
 class Recogniser(recogniser.Recogniser):
@@ -89,3 +101,173 @@ def load(folder: str | Path | None = None) -> Recogniser:
     model_folder.load_config(chosen)  # a wrong folder is named before TensorFlow is imported
     backend.import_tensorflow()
     return Recogniser(model_folder.load(chosen))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run; `print` shows its scores.
+
+    Attributes:
+        folder: the model folder.
+        metrics: the content of `metrics.json`: `split, seed, model, parameters, classes` and so
+            on, and under `train`, `validation` and `test` each part's scores.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+
+    def __str__(self) -> str:
+        from ser_tf.evaluation import report
+
+        return report.describe_run(self.metrics, self.folder).rstrip()
+
+    @property
+    def history(self) -> "pd.DataFrame":
+        """A row an epoch, as in `history.csv`; of a cross-validation with the column `fold`."""
+        import pandas as pd
+
+        if "folds" not in self.metrics:
+            return pd.read_csv(self.folder / model_folder.HISTORY)
+        folds = range(1, self.metrics["folds"] + 1)
+        paths = [self.folder / f"fold-{fold}" / model_folder.HISTORY for fold in folds]
+        return pd.concat(map(pd.read_csv, paths), keys=folds, names=["fold"]).reset_index("fold")
+
+    @property
+    def figures(self) -> Pictures:
+        """The pictures in the folder by name: "curves", "confusion", "speakers", "calibration"."""
+        paths = (self.folder / name for name in model_folder.PICTURES)
+        return Pictures({path.stem: Picture(path) for path in paths if path.is_file()})
+
+    @functools.cached_property
+    def recogniser(self) -> Recogniser:
+        """The trained model.
+
+        Raises:
+            InputError: if this is a cross-validation, whose folders `fold-1` and so on hold models.
+        """
+        return load(self.folder)
+
+
+def train(
+    recipe: str | Path = recipes.DEFAULT,
+    corpora: str | Iterable[str] | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    output: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    **settings: Any,
+) -> Run:
+    """Trains a model, scores it once on its test clips, and keeps both in a folder.
+
+    As in `train(corpora=["demo"], model="lmu", epochs=3, training={"batch_size": 16})`.
+
+    Args:
+        recipe: the name of a recipe, a TOML file, or the `config.json` of a model folder.
+        corpora: names of corpora; None: the recipe's, by default the four that kagglehub can
+            download.
+        data_dir: folder that holds one folder a corpus, or the corpus's own when one is named;
+            None: kagglehub downloads them.
+        cache_dir: folder of decoded clips and features; None: `~/.cache/ser_tf`.
+        output: the model folder; None: `saved_models/MODEL-CORPORA`.
+        resume: whether to go on with the run in the folder if there is one. A finished run is
+            returned as it is.
+        overwrite: whether to replace the run in the folder if there is one.
+        **settings: of the configuration, over the recipe's: `features`, `model` and `split` by
+            name, `epochs`, `seed`, and groups as mappings, as in `training={"batch_size": 16}` or
+            `model={"name": "lmu", "units": (32,)}`.
+
+    Raises:
+        UsageError: if a setting is unknown, out of range or contradicts another.
+        InputError: if the folder holds a run and neither `resume` nor `overwrite` is true, the
+            corpora cannot be had, or the training cannot go on.
+    """
+    given = dict(settings)
+    if corpora is not None:
+        given["corpora"] = (corpora,) if isinstance(corpora, str) else tuple(corpora)
+    if data_dir is not None:
+        given["data_dir"] = str(data_dir)
+    source = "given"
+    found = config.layered(recipes.load(recipe), [config.Layer(source, given)])
+    is_default = recipe == recipes.DEFAULT
+    return train_configuration(
+        found.config,
+        [key for key, origin in found.sources.items() if origin == source or not is_default],
+        output=output,
+        cache_dir=cache_dir,
+        resume=resume,
+        overwrite=overwrite,
+    )
+
+
+def train_configuration(
+    wanted: Config,
+    keys: Collection[str],
+    *,
+    output: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Run:
+    """Trains as a configuration says; what `train` and `python -m ser_tf.fit` share.
+
+    Args:
+        wanted: the configuration.
+        keys: dotted keys of the settings that were asked for, in which a run to resume must not
+            differ.
+        output: as for `train`.
+        cache_dir: as for `train`.
+        resume: as for `train`; the run keeps its configuration.
+        overwrite: as for `train`.
+
+    Raises:
+        InputError: as `train`, or if the run to resume has other values of `keys`.
+    """
+    if resume and overwrite:
+        raise InputError("resume and overwrite exclude each other.")
+    folder = Path("saved_models") / wanted.name if output is None else Path(output)
+    metrics = model_folder.load_metrics(folder)
+    if (folder / model_folder.CONFIG).is_file() and not overwrite:
+        if not resume:
+            held = "a trained model" if metrics else "a run that was cut off"
+            raise InputError(
+                f"{folder}: holds {held}; --resume (resume=True) goes on with it, --overwrite "
+                "(overwrite=True) replaces it."
+            )
+        stored, _ = model_folder.load_config(folder)
+        advice = "--resume keeps a run's settings, --overwrite starts anew."
+        config.refuse_changes(stored, wanted, keys, folder, advice)
+        wanted = dataclasses.replace(stored, data_dir=wanted.data_dir or stored.data_dir)
+    if metrics is None or not resume:
+        metrics = _train_in(folder, wanted, Path(cache_dir or files.default_cache_dir()), overwrite)
+    return Run(folder, metrics)
+
+
+def _train_in(folder: Path, wanted: Config, cache_dir: Path, overwrite: bool) -> dict[str, Any]:
+    """Loads the data, then trains, on the back end of Keras that is chosen."""
+    backend.import_keras()
+    from ser_tf import training
+    from ser_tf.data import loading
+    from ser_tf.models import assemble
+
+    with _folder_if_filled(folder):
+        front_end = assemble.build_front_end(wanted.features.entry)
+        data = loading.load(wanted, front_end, cache_dir)
+        try:
+            return training.run(wanted, data, front_end, folder, overwrite=overwrite)
+        except KeyboardInterrupt:
+            again = "in place of --overwrite " if overwrite else ""
+            _LOG.warning("The same command with --resume %sgoes on from there.", again)
+            raise
+
+
+@contextmanager
+def _folder_if_filled(folder: Path) -> Iterator[None]:
+    """Makes a folder, and removes it again if nothing is written into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()

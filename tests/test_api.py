@@ -1,6 +1,7 @@
 """`import ser_tf` alone: quick, and enough to ask, score, export and train a model."""
 
 import html
+import json
 import re
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def test_the_import_is_quick_and_brings_nothing_heavy():
     code = (
         "import sys, time\nbegan = time.perf_counter()\nimport ser_tf\n"
         "seconds = time.perf_counter() - began\n"
-        "ser_tf.EMOTIONS, ser_tf.Answer, ser_tf.Recogniser, ser_tf.load\n"
+        "ser_tf.EMOTIONS, ser_tf.Answer, ser_tf.Recogniser, ser_tf.Run, ser_tf.load, ser_tf.train\n"
         f"print(seconds, *set({HEAVY}) & set(sys.modules))"
     )
     seconds, *heavy = run_python(code).split()
@@ -156,14 +157,15 @@ def test_a_missing_folder_is_named_before_tensorflow_is_imported(tmp_path):
 class Page(HTMLParser):
     """The elements, the text and the styles of a page; every element is closed."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, void: frozenset[str] = frozenset()) -> None:
         super().__init__()
+        self.void = void
         self.open, self.tags, self.styles, self.words = [], [], [], []
         self.feed(text)
         assert not self.open
 
     def handle_starttag(self, tag, attributes):
-        self.open.append(tag)
+        self.open += [] if tag in self.void else [tag]
         self.tags.append(tag)
         self.styles += [value for name, value in attributes if name == "style"]
         assert not [name for name, _ in attributes if name.startswith("on")]
@@ -196,3 +198,86 @@ def test_an_answer_reads_as_the_command_prints_it(recogniser, voice, tmp_path, c
     soundfile.write(path, voice, 16_000)
     assert predict.main([str(path)]) == 0
     assert capsys.readouterr().out == f"{path}  {recogniser.answer(path)}\n"
+
+
+@pytest.fixture(scope="module")
+def run(small_dir, cache_dir, tmp_path_factory) -> ser_tf.Run:
+    """A run of one epoch on 48 clips."""
+    return ser_tf.train(
+        corpora="demo",
+        data_dir=str(small_dir),
+        cache_dir=str(cache_dir),
+        output=str(tmp_path_factory.mktemp("models") / "m"),
+        model="cnn1",
+        training={"epochs": 1},
+    )
+
+
+def test_training_is_that_of_the_command(run, small_dir, cache_dir, tmp_path, capsys):
+    from ser_tf import fit
+    from ser_tf.inference import model_folder
+
+    where = ["--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+    where += ["--output", str(tmp_path)]
+    flags = ["--corpora", "demo", "--model", "cnn1", "--epochs", "1", *where]
+    assert fit.main(flags) == 0
+    expected = f"{run}\n".replace(str(run.folder), str(tmp_path))
+    assert capsys.readouterr().out.endswith(expected)  # after Keras's line an epoch
+    assert model_folder.load_metrics(tmp_path) == run.metrics
+
+
+def test_a_run_shows_its_history_its_pictures_and_its_model(run):
+    assert run.history["epoch"].tolist() == [1]
+    assert set(run.figures) == {"curves", "confusion", "speakers", "calibration"}
+    for picture in run.figures.values():
+        assert picture._repr_png_().startswith(b"\x89PNG")
+    page = Page(run.figures._repr_html_(), void={"img"})
+    assert page.tags == ["img"] * 4
+    assert run.recogniser.folder == run.folder
+    assert run.recogniser is run.recogniser
+
+
+def test_scores_are_those_of_the_run_and_of_the_command(run, cache_dir, capsys):
+    from ser_tf import evaluate
+
+    scores = run.recogniser.evaluate(cache_dir=cache_dir)
+    assert scores == run.metrics["test"]
+    flags = ["--model-dir", str(run.folder), "--cache-dir", str(cache_dir), "--json"]
+    assert evaluate.main(flags) == 0
+    assert json.loads(capsys.readouterr().out) == scores
+
+
+def test_a_finished_run_is_resumed_as_it_is_and_not_replaced_unasked(run, small_dir, cache_dir):
+    where = {"corpora": ["demo"], "data_dir": small_dir, "cache_dir": cache_dir}
+    where |= {"output": run.folder, "model": "cnn1"}
+    assert ser_tf.train(**where, resume=True).metrics == run.metrics
+    with pytest.raises(InputError, match="resume=True"):
+        ser_tf.train(**where)
+    with pytest.raises(InputError, match=re.escape("training.epochs: the run in")):
+        ser_tf.train(**where, epochs=2, resume=True)
+    with pytest.raises(InputError, match="exclude each other"):
+        ser_tf.train(**where, resume=True, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"recipe": "best"}, "mfcc-lmu"),
+        ({"epoch": 3}, "epochs"),
+        ({"training": {"epochs": 0}}, "training.epochs"),
+        ({"corpora": ["emodb"]}, "ravdess"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_right(settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        ser_tf.train(**settings)
+
+
+def test_an_export_is_described_and_its_options_are_named(run):
+    exported = run.recogniser.export(version=3)
+    assert exported.folder == run.folder / "3"
+    assert "wav_bytes" in str(exported)
+    with pytest.raises(InputError, match="saved_model, litert"):
+        run.recogniser.export("onnx")
+    with pytest.raises(InputError, match="it has none"):
+        run.recogniser.export("litert", version=3)

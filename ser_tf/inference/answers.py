@@ -10,7 +10,7 @@ _BAR = (
     '<tr><th scope="row" style="text-align:left;font-weight:{weight}">{emotion}</th>'
     '<td style="width:14em;padding:2px 8px;background:none">'
     '<div style="width:{percent:.1f}%;min-width:1px;height:0.9em;background:{colour}"></div></td>'
-    '<td style="text-align:right;font-weight:{weight}">{percent:.0f} %</td></tr>'
+    '<td style="text-align:right;white-space:nowrap;font-weight:{weight}">{percent:.0f} %</td></tr>'
 )
 _BEST, _OTHER = "#2b83ba", "#8c96a0"  # both stand out on white as well as on near black
 
