@@ -1,4 +1,4 @@
-"""What a terminal or a notebook shows: width, colour, tables, and the progress of long work."""
+"""Output for a terminal or a notebook: width, colour, tables, and progress of long work."""
 
 import logging
 import os
@@ -19,14 +19,14 @@ _LINE_SECONDS = 60.0
 
 
 def width() -> int | None:
-    """The columns of the terminal that is written to; None where it is none: as many as wanted."""
+    """The number of columns of the terminal that stdout writes to; None if it is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def has_colour() -> bool:
-    """Whether what is written is shown in colour, to somebody who wants that.
+    """Whether the output can show colour, and `NO_COLOR` does not forbid it.
 
-    Nobody does who has set `NO_COLOR` to anything (https://no-color.org).
+    See https://no-color.org.
     """
     if os.environ.get("NO_COLOR"):
         return False
@@ -35,14 +35,14 @@ def has_colour() -> bool:
 
 
 def coloured(text: str, colour: str) -> str:
-    """`text` in "red" or "yellow" where there is colour, else as it is."""
+    """`text` in "red" or "yellow", if the output has colour."""
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if has_colour() else text
 
 
 def row(head: str, cells: Iterable[str | int]) -> str:
-    """A line of a table: `head`, then cells flush right.
+    """A line of a table: `head`, then right-aligned cells.
 
-    They are narrower where the terminal is: words are cut then, numbers never.
+    In a narrow terminal cells are narrower: words are cut then, numbers never.
     """
     texts = [str(cell) for cell in cells]
     room = ((width() or sys.maxsize) - len(head)) // len(texts)
@@ -53,14 +53,15 @@ def row(head: str, cells: Iterable[str | int]) -> str:
 
 
 def is_watched() -> bool:
-    """Whether a person looks on: the output is a terminal's or a notebook's."""
+    """Whether a person is watching: stderr is a terminal, or this is a notebook."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 def of_epochs(lines: bool) -> int:
-    """Keras's `verbose`: 1, bars, which are coloured, only where colour is seen and wanted.
+    """Keras's `verbose` for training.
 
-    Else a person gets a line an epoch (2), and so does a log file if `lines` are wanted.
+    Its bars (1) are coloured, so they need an output with colour. Otherwise a person gets a line
+    per epoch (2), and a log file gets one if `lines` are wanted.
     """
     if has_colour():
         return 1
@@ -68,14 +69,14 @@ def of_epochs(lines: bool) -> int:
 
 
 def of_prediction(rows: int) -> int:
-    """Keras's `verbose` of a prediction: its bar where colour is seen and there are many rows."""
+    """Keras's `verbose` for a prediction: its bar, if there is colour and there are many rows."""
     return int(has_colour() and rows >= _MANY_ROWS)
 
 
 def bar(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """The `items` as they are, with a bar on stderr where a person looks on for over a second.
+    """The `items`, with a bar on stderr if a person is watching and it takes over a second.
 
-    Where nobody does, a line is logged for every minute that it takes.
+    If nobody is watching, a line is logged every minute.
     """
     if not is_watched():
         return _logged(items, description, total)

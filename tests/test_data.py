@@ -290,6 +290,20 @@ def test_sounds_of_no_emotion_train_and_nothing_else(small_dir):
         pd.testing.assert_frame_equal(training.clips.rows, without.of("train").rows)
 
 
+@pytest.mark.parametrize("kind", ["speakers", "clips"])
+def test_all_folds_are_made_at_once_and_each_is_the_split_of_its_number(kind, small_dir):
+    index = corpora.load(["demo"], small_dir)
+    rows = index.assign(digest=index["path"], waveform="", copy=0)
+    data = Dataset.labelled(rows, store(np.arange(len(rows))), sorted(set(rows["emotion"])))
+    config = Config(split=Split(kind=kind, folds=3))
+    tested = []
+    for number, fold in enumerate(dataset.folds(data, config), start=1):
+        alone = dataset.split(data, config.changed({"split.fold": number}))
+        pd.testing.assert_frame_equal(fold.rows, alone.rows)
+        tested += fold.of("test").features.array().ravel().tolist()
+    assert sorted(tested) == list(range(len(rows)))
+
+
 def test_replacing_leaves_the_old_file_where_writing_fails(tmp_path):
     path = tmp_path / "a.json"
     files.write_json(path, {"old": 1})

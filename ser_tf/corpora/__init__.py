@@ -1,6 +1,6 @@
-"""The corpora: what each one's file names say, where its clips come from, and one index of them.
+"""The corpora: what their file names say, where their clips come from, and one index of them.
 
-`CORPORA` names them. Adding one is a grammar and an entry in `entries.py` and a line of `CORPORA`.
+To add one, write a grammar and an entry in `entries.py` and add it to `CORPORA`.
 """
 
 import logging
@@ -37,7 +37,7 @@ CORPORA: dict[str, Corpus] = {
 }
 
 REAL_CORPORA = tuple(name for name, corpus in CORPORA.items() if corpus.handle)
-"""Those of `CORPORA` that people spoke, and that are downloaded."""
+"""Those of `CORPORA` that people spoke; they are downloaded."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,19 +47,19 @@ def load(
     data_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
 ) -> "pd.DataFrame":
-    """The index of the named corpora: one row a clip, the same on every machine.
+    """The index of the named corpora: one row per clip, the same on every machine.
 
-    A clip that a folder holds twice is indexed once. Without `data_dir` kagglehub downloads the
+    A clip that a folder holds twice is indexed once. Without `data_dir`, kagglehub downloads the
     corpora into its own cache, and a copy that lacks clips is refused.
 
     Args:
         names: keys of `CORPORA`; a repeated name counts once.
-        data_dir: holds one folder a corpus, or the clips themselves when one corpus is named.
+        data_dir: holds one folder per corpus, or the clips themselves if one corpus is named.
         cache_dir: where the synthetic demo corpus is made; by default `files.default_cache_dir()`.
 
     Returns:
         A table with the columns `COLUMNS`, all text, sorted by corpus and path, its rows numbered
-        from 0. `sex` is "female" or "male"; a column is "" where the corpus does not tell.
+        from 0. `sex` is "female" or "male"; a value that the corpus does not state is "".
 
     Raises:
         InputError: if a corpus is unknown, cannot be downloaded, or has no clip in its folder.
@@ -92,11 +92,11 @@ def locate(
 ) -> Path:
     """The folder that holds `corpus`: below `data_dir`, downloaded, or made (the demo corpus).
 
-    Below `data_dir` that is the folder that is called as the corpus, its title or its Kaggle data
-    set (as in `ravdess`, `CREMA-D`, `ravdess-emotional-speech-audio`); failing that, `data_dir`.
+    Below `data_dir` it is the folder with the name of the corpus, its title or its Kaggle data set
+    (as in `ravdess`, `CREMA-D`, `ravdess-emotional-speech-audio`), or else `data_dir` itself.
 
     Raises:
-        InputError: if `data_dir` is no folder or the corpus cannot be downloaded or made.
+        InputError: if `data_dir` is not a folder, or the corpus cannot be downloaded or made.
     """
     if data_dir is not None:
         return _below(Path(data_dir), corpus)

@@ -1,4 +1,4 @@
-"""What is known of a corpus, and what a folder holds of it."""
+"""What is known about a corpus, and what a folder holds of it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from ser_tf.errors import InputError
 
 @dataclass(frozen=True)
 class Labels:
-    """What a clip's file name tells; "" where the corpus does not tell.
+    """What a clip's file name says; "" where it says nothing.
 
     Attributes:
-        name: the clip's name in its corpus: the same for every copy, wherever it lies.
+        name: the clip's name in its corpus, the same for every copy, wherever it lies.
         speaker: as in `ravdess-01`.
         emotion: one of `ser_tf.emotions.EMOTIONS`.
         sex: "female" or "male".
         intensity: "normal" or "strong"; "low", "medium" or "high".
-        sentence: the corpus's own mark for what is said.
+        sentence: the corpus's own code for what is said.
     """
 
     name: str
@@ -36,15 +36,15 @@ class Corpus:
     Attributes:
         name: its name in flags and tables.
         title: its name in text.
-        handle: its data set on Kaggle, `owner/name`; None: it is made, not downloaded.
-        clips: how many clips it has.
+        handle: its data set on Kaggle, `owner/name`; None if it is made, not downloaded.
+        clips: the number of its clips.
         rate_hz: sampling rate of its clips; all are mono.
-        licence: in short, and where to read it.
+        licence: its short name, and where to read it.
         citation: what to cite.
-        example: a file as it lies in the corpus.
-        parse: the labels that a path tells, or None if it is no clip of this corpus.
-        names: the names of all its clips.
-        quirks: its own known defects, of no harm: for a kind of finding, the clips that have it.
+        example: the path of one of its files.
+        parse: returns the labels that a path states, or None if it is not a clip of this corpus.
+        names: returns the names of all its clips.
+        quirks: its known harmless defects: for a kind of finding, the clips that have it.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Corpus:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """What the folder of its Kaggle data set is called, if it has one."""
+        """The names of its folder besides its own: that of its Kaggle data set, if it has one."""
         return (self.handle.split("/")[1],) if self.handle else ()
 
 
@@ -71,9 +71,9 @@ class Scan:
 
     Attributes:
         root: the folder.
-        clips: the labels of each clip by its path, in the order of the paths.
+        clips: the labels of each clip by its path, sorted by path.
         copies: paths of second copies of those clips.
-        passed_over: paths of files that are no clip of the corpus.
+        passed_over: paths of files that are not clips of the corpus.
     """
 
     root: Path
@@ -87,18 +87,19 @@ class Scan:
         return frozenset(labels.name for labels in self.clips.values())
 
 
-def scan(corpus: Corpus, root: Path) -> Scan:
-    """Finds the clips of `corpus` below `root`, whatever the order the file system lists them in.
+def scan(corpus: Corpus, root: str | Path) -> Scan:
+    """Finds the clips of `corpus` below `root`, in the same order on every file system.
 
-    Of several copies of a clip the first in sorted order counts, a WAV file before all others.
+    Of several copies of a clip, the first in sorted order counts, a WAV file before all others.
 
     Raises:
         InputError: if there is no clip.
     """
+    root = Path(root)
     files = sorted(path.as_posix() for path in root.rglob("*") if path.is_file())
     clips: dict[str, Labels] = {}
     copies, passed_over, seen = [], [], set()
-    # CREMA-D's own repository has each clip as MP3 too, some of those blank:
+    # CREMA-D's own repository has each clip as MP3 too, and some of those are blank:
     # https://github.com/CheyneyComputerScience/CREMA-D/issues/13
     for path in sorted(files, key=lambda file: not file.lower().endswith(".wav")):
         pure = PurePath(path)

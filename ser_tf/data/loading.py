@@ -113,8 +113,9 @@ def _cached(config: Config, cache_dir: str | Path) -> tuple["pd.DataFrame", np.n
             _LOG.info("%d clips as decoded on %s: %s", len(clips), _written(path), path)
             return clips, cache.load(features)
     raise InputError(
-        f"{cache_dir}: holds no features for these flags, and only TensorFlow computes them; "
-        "the same command with --prepare does so, here or on the machine that has the recordings."
+        f"{cache_dir}: holds no features for these settings, and only TensorFlow computes them; "
+        "`python -m ser_tf.compare RECIPE --prepare` does, here or on the machine that has the "
+        "recordings."
     )
 
 

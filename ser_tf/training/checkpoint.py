@@ -52,12 +52,12 @@ class State:
         return patience is not None and self.epochs - self.best_epoch >= patience
 
 
-def write_history(folder: Path, state: State) -> None:
+def write_history(folder: str | Path, state: State) -> None:
     """Writes `history.csv`, if an epoch is done."""
     if not state.history:
         return
     with (
-        files.replacing(folder / model_folder.HISTORY) as temporary,
+        files.replacing(Path(folder) / model_folder.HISTORY) as temporary,
         temporary.open("w", newline="") as file,
     ):
         writer = csv.DictWriter(file, state.history[0].keys())
@@ -65,7 +65,7 @@ def write_history(folder: Path, state: State) -> None:
         writer.writerows(state.history)
 
 
-def save(folder: Path, model: keras.Model, state: State) -> None:
+def save(folder: str | Path, model: keras.Model, state: State) -> None:
     """Writes everything the rest of the run depends on into one file."""
     groups = {
         "model": values(model.variables),
@@ -79,11 +79,11 @@ def save(folder: Path, model: keras.Model, state: State) -> None:
     }
     arrays["history"] = np.asarray(json.dumps(state.history))
     arrays["backend"] = np.asarray(keras.config.backend())
-    with files.replacing(folder / model_folder.CHECKPOINT) as temporary:
+    with files.replacing(Path(folder) / model_folder.CHECKPOINT) as temporary:
         np.savez(temporary, **arrays)
 
 
-def restore(folder: Path, model: keras.Model, keep: str = "best") -> State:
+def restore(folder: str | Path, model: keras.Model, keep: str = "best") -> State:
     """Sets the compiled `model` and its optimizer to the checkpoint in `folder`.
 
     Args:
@@ -99,7 +99,7 @@ def restore(folder: Path, model: keras.Model, keep: str = "best") -> State:
     """
     # Also for a new run: variables made while the training step is traced cost a second trace.
     model.optimizer.build(model.trainable_variables)
-    path = folder / model_folder.CHECKPOINT
+    path = Path(folder) / model_folder.CHECKPOINT
     if not path.is_file():
         return State(keep=keep)
     try:

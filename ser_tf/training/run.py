@@ -28,7 +28,7 @@ def train(
     config: Config,
     data: Dataset,
     front_end: keras.Layer,
-    folder: Path,
+    folder: str | Path,
     *,
     epoch_lines: bool = True,
 ) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def train(
         InputError: if the model cannot be made, a teacher cannot be loaded, the checkpoint is of
             another model or back end, training diverges, or memory runs out.
     """
+    folder = Path(folder)
     if config.training.teachers:
         data = data.taught(teachers.answers(config, data), config.training.teacher_share)
     keras.utils.set_random_seed(config.seed)

@@ -1,6 +1,6 @@
 """The synthetic demo corpus: `make` writes it, `synthesise` gives one clip of it.
 
-No person speaks in it. It lets the whole of ser_tf run with no download; its scores say nothing
+No person speaks in it. With it, all of ser_tf runs without a download; its scores say nothing
 about real speech.
 """
 

@@ -19,30 +19,30 @@ from ser_tf.errors import InputError
 TAKES = (1, 2)
 
 _README = """\
-Synthetic speech, made by ser_tf.demo with source-filter synthesis. No person speaks here.
+Synthetic speech, made by ser_tf with source-filter synthesis. No person speaks here.
 
 demo-SPEAKER/demo-SPEAKER_EMOTION_sSENTENCE_tTAKE.wav; odd speakers are male voices, even ones
 female. 16 kHz, 16 bit, mono. It is for trying the program out: what a model scores here says
 nothing about real speech.
 """
 
-_LOG = logging.getLogger(__name__)
 VERSION = 1
-"""Raised whenever the clips change, so that folders made by older code are left alone."""
+"""Raise it whenever the clips change: folders of older versions are then no longer used."""
+
+_LOG = logging.getLogger(__name__)
 
 
 def make(cache_dir: str | Path) -> Path:
     """The folder of the synthetic demo corpus below `cache_dir`, made there if it is not yet.
 
-    The folder's name carries the `VERSION` of the clips. It is
-    written under a temporary name and renamed, so it is whole or absent, also when the process is
-    killed or several make it at once.
+    The folder's name carries the `VERSION` of the clips. It is written under a temporary name and
+    renamed, so it is whole or absent, even if the process is killed or several make it at once.
 
     Args:
         cache_dir: any folder; made if absent.
 
     Returns:
-        The folder: 320 clips (16 kHz, 16 bit, mono WAV) in one folder a speaker, named as
+        The folder: 320 clips (16 kHz, 16 bit, mono WAV) in one folder per speaker, named like
         `demo-01/demo-01_happy_s1_t1.wav` (speaker, emotion, sentence, take), and a README.txt.
 
     Raises:
@@ -66,7 +66,7 @@ def make(cache_dir: str | Path) -> Path:
 
 
 def paths() -> Iterator[tuple[Path, tuple[int, str, int, int]]]:
-    """Every clip's path in the corpus's folder, and the arguments `synthesise` makes it from."""
+    """Every clip's path in the corpus's folder, and the arguments of `synthesise` for it."""
     for speaker, emotion, sentence, take in product(SPEAKERS, emotions.EMOTIONS, SENTENCES, TAKES):
         name = f"demo-{speaker:02}"
         path = Path(name, f"{name}_{emotion}_s{sentence}_t{take}.wav")
@@ -94,6 +94,6 @@ def _move(made: Path, folder: Path) -> None:
     try:
         made.rename(folder)
     except OSError:
-        # Somebody else made the same corpus meanwhile: theirs is as good.
+        # Another process made the same corpus meanwhile: it is as good.
         if not folder.is_dir():
             raise

@@ -43,7 +43,7 @@ def synthesise(speaker: int, emotion: str, sentence: int, take: int) -> np.ndarr
     expression = express(voice, emotion, rng)
     tracks = articulate(sentence, expression.rate * voice.tempo, expression.onset_seconds, rng)
     pitch_hz = _pitch(voice, expression, tracks, rng)
-    speech = _speak(voice, expression, tracks, pitch_hz, rng)
+    speech = _speak(voice, expression, tracks, pitch_hz, rng=rng)
     return _record(voice, expression, speech, rng)
 
 
@@ -98,6 +98,7 @@ def _speak(
     expression: Expression,
     tracks: Tracks,
     pitch_hz: np.ndarray,
+    *,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Glottal source through the formants plus friction: `(samples,)`, of no particular level."""

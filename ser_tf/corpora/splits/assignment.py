@@ -1,10 +1,10 @@
 """Which clips train, which validate and which test; and folds of them.
 
 Rows are the index of the corpora with two more columns: `digest`, the content digest of the file,
-and `copy`, the number of an augmented copy (0 for the clip itself). Who goes where depends on the
-seed and on speakers, contents and labels alone: not on the order of the rows, and for a corpus not
-on the others beside it. Chance comes from a hash, so it is the same with every library version.
-Only `rows`, the published split, is scikit-learn's: it goes by the order of the paths.
+and `copy`, the number of a published copy (0 for the clip itself). Which part a row belongs to
+depends on the seed and on speakers, contents and labels alone: not on the order of the rows, and
+not on the other corpora. Chance comes from a hash, so it is the same with every library version.
+Only `rows`, the published split, is scikit-learn's and depends on the order of the paths.
 """
 
 import logging
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 KINDS = ("speakers", "clips", "rows")
 """`speakers`: no speaker in two parts. `clips`: no clip, copy of it or byte-identical file in two
-parts. `rows`: every row by itself, as published; copies of a clip are on both sides."""
+parts. `rows`: every row by itself, as published, so that copies of a clip are in several parts."""
 
 PARTS = ("train", "validation", "test")
-"""The parts in ascending right to a clip: one found in two stays in the later of them."""
+"""The parts in ascending priority: a clip found in two of them stays in the later one."""
 
 _LOG = logging.getLogger(__name__)
 
 
 class _Plan(NamedTuple):
-    """What `assign` and `folds` were asked for."""
+    """The arguments of `assign` and `folds`."""
 
     kind: str
     seed: int
@@ -39,7 +39,7 @@ class _Plan(NamedTuple):
 
 
 def leaky(kind: str) -> bool:
-    """Whether a split of this kind has copies of the same clip in training and in test."""
+    """Whether a split of this kind puts copies of one clip into both training and test."""
     return kind == "rows"
 
 
@@ -47,34 +47,35 @@ def assign(
     rows: "pd.DataFrame",
     kind: str = "speakers",
     seed: int = 0,
+    *,
     test_speakers: Collection[str] = (),
     validation_speakers: Collection[str] = (),
     validation: bool = True,
     test: bool = True,
 ) -> "pd.DataFrame":
-    """The rows with a column `part`: about 20 % test, 15 % validation, the others train.
+    """The rows with a column `part`: about 20 % test, 15 % validate, the others train.
 
-    Under `speakers` each corpus gives its own share, the sexes in turn. A corpus with fewer than
-    three speakers gives no validation speaker; where no corpus can give one, clips of the
-    training speakers validate. A clip that is byte-identical to one of a later part (of another
-    speaker) is left out, with a warning. `rows` is scikit-learn's `train_test_split` of the rows
-    sorted by corpus, path and copy.
+    With `speakers`, each corpus contributes its own share, the sexes in turn. A corpus with fewer
+    than three speakers contributes no validation speaker; if no corpus can, clips of the training
+    speakers validate. A clip that is byte-identical to one of a later part (of another speaker) is
+    left out, with a warning. `rows` is scikit-learn's `train_test_split` of the rows sorted by
+    corpus, path and copy.
 
     Args:
         rows: columns `path, corpus, speaker, emotion, sex, digest, copy` and any others.
         kind: one of `KINDS`.
-        seed: chooses speakers, clips or rows; apart from a training run's seed.
-        test_speakers: exactly these test, in all corpora; none: they are chosen.
-        validation_speakers: exactly these validate; none: they are chosen from the others.
-        validation: False for no validation part.
-        test: False for no test part.
+        seed: chooses speakers, clips or rows; independent of a training run's seed.
+        test_speakers: the speakers to test on, of all corpora; if empty, they are chosen.
+        validation_speakers: the speakers to validate on; if empty, they are chosen from the others.
+        validation: whether there is a validation part.
+        test: whether there is a test part.
 
     Returns:
         The rows in the order given, with a new `RangeIndex`.
 
     Raises:
         InputError: if a kind or speaker is unknown, a speaker is listed twice, a part would be
-            empty or only one emotion would be trained.
+            empty, or the training part would have only one emotion.
     """
     plan = _Plan(kind, seed, test_speakers, validation_speakers, validation, test)
     table = _prepare(rows, plan)
@@ -86,15 +87,27 @@ def folds(
     count: int,
     kind: str = "speakers",
     seed: int = 0,
+    *,
     validation_speakers: Collection[str] = (),
     validation: bool = True,
 ) -> list["pd.DataFrame"]:
-    """One table as from `assign` a fold: every row is tested in one of them.
+    """One table per fold, as from `assign`: every row is tested in exactly one fold.
 
-    Speakers are dealt over the folds by corpus and sex (clips by corpus and emotion), so the
-    folds differ by one speaker at most, over all and within each corpus. Each fold chooses its
-    validation part from the rest as `assign` does, with a seed of its own. Listed validation
-    speakers validate in every fold and are never tested.
+    Speakers are dealt to the folds by corpus and sex (clips by corpus and emotion), so the folds
+    differ by one speaker at most, overall and within each corpus. Each fold chooses its validation
+    part from the rest as `assign` does, with a seed of its own. Listed validation speakers validate
+    in every fold and are never tested.
+
+    Args:
+        rows: as for `assign`.
+        count: the number of folds, at least 2.
+        kind: as for `assign`.
+        seed: as for `assign`.
+        validation_speakers: as for `assign`.
+        validation: as for `assign`.
+
+    Returns:
+        A table per fold, as from `assign`.
 
     Raises:
         InputError: as `assign`, and if there are fewer than two folds or too few speakers.
@@ -117,7 +130,7 @@ def folds(
 
 
 def _prepare(rows: "pd.DataFrame", plan: _Plan) -> "pd.DataFrame":
-    """The rows by corpus, path and copy, the index remembering the order given; all checked."""
+    """The checked rows, sorted by corpus, path and copy; the index keeps the order given."""
     table = rows.reset_index(drop=True).sort_values(["corpus", "path", "copy"])
     _check_plan(plan, sorted(table.speaker.unique()))
     _check_emotions(table)
@@ -164,7 +177,7 @@ def _check_emotions(table: "pd.DataFrame") -> None:
 
 
 def _test(table: "pd.DataFrame", plan: _Plan) -> "pd.Series":
-    """Which rows test: those listed, or chosen by the rules of the kind; boolean."""
+    """Which rows test: those listed, or those the kind of split chooses; boolean."""
     if not plan.test:
         return table.path.isna()  # none of them
     if plan.test_speakers:
@@ -178,7 +191,7 @@ def _test(table: "pd.DataFrame", plan: _Plan) -> "pd.Series":
 
 
 def _validation(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.Series":
-    """Which of the rows that do not test validate; boolean."""
+    """Which rows validate, of those that do not test; boolean."""
     rest = table[~test]
     if plan.kind == "rows":
         return draws.draw_rows(table, rest, round(draws.VALIDATION_SHARE * len(table)), plan.seed)
@@ -192,7 +205,7 @@ def _validation(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.Se
 
 
 def _complete(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.DataFrame":
-    """The prepared table with its column `part`, checked, back in the order given."""
+    """The prepared table with its column `part`, checked, in the order given to `assign`."""
     table = table.assign(part="train")
     if plan.validation:
         table.loc[_validation(table, test, plan), "part"] = "validation"

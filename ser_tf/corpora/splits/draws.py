@@ -1,4 +1,4 @@
-"""Chance: which speakers, clips or rows are drawn. It comes from a hash, seeded."""
+"""Draws speakers, clips or rows; chance comes from a seeded hash."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -22,11 +22,11 @@ STRATA = {
     "clips": ["corpus", "emotion"],
     "rows": ["corpus"],
 }
-"""What the units of a split are dealt by, so that its parts are alike."""
+"""The columns by which the units of a split are dealt, so that its parts are alike."""
 
 
 def choose_test_speakers(table: "pd.DataFrame", seed: int) -> list[str]:
-    """About a fifth of every corpus's speakers, at least one of two."""
+    """About a fifth of every corpus's speakers: at least one, unless it has only one speaker."""
     chosen: list[str] = []
     for corpus, clips in table.groupby("corpus"):
         speakers = _sexes_in_turn(clips, seed)
@@ -38,7 +38,7 @@ def choose_test_speakers(table: "pd.DataFrame", seed: int) -> list[str]:
 
 
 def choose_validation_speakers(table: "pd.DataFrame", test: "pd.Series", seed: int) -> list[str]:
-    """About 15 % of every corpus's speakers, from those that do not test; one is left to train."""
+    """About 15 % of every corpus's speakers, from those that do not test; at least one trains."""
     chosen: list[str] = []
     for _, clips in table.groupby("corpus"):
         rest = _sexes_in_turn(clips[~test[clips.index]], seed)
@@ -50,13 +50,13 @@ def choose_validation_speakers(table: "pd.DataFrame", test: "pd.Series", seed: i
 
 
 def _sexes_in_turn(clips: "pd.DataFrame", seed: int) -> list[str]:
-    """A corpus's speakers, shuffled, the sexes alternating as long as there are both."""
+    """A corpus's speakers, shuffled, the sexes alternating as long as both are left."""
     sexes = by_stratum(clips, clips.speaker, ["sex"], seed)
     return [speaker for turn in zip_longest(*sexes) for speaker in turn if speaker is not None]
 
 
 def draw_clips(table: "pd.DataFrame", share: float, seed: int) -> list[str]:
-    """The digests of a share of the clips of every corpus and emotion."""
+    """The digests of a share of the clips, by corpus and emotion."""
     strata = by_stratum(table, table.digest, STRATA["clips"], seed)
     return [digest for stratum in strata for digest in stratum[: round(share * len(stratum))]]
 
@@ -64,7 +64,7 @@ def draw_clips(table: "pd.DataFrame", share: float, seed: int) -> list[str]:
 def draw_rows(
     table: "pd.DataFrame", rest: "pd.DataFrame", size: float | int, seed: int
 ) -> "pd.Series":
-    """Which rows are drawn from the rest; `size` is a share of the rest or a number of rows."""
+    """Which rows are drawn from `rest`; `size` is a share of it or a number of rows."""
     from sklearn.model_selection import train_test_split
 
     try:
@@ -75,7 +75,7 @@ def draw_rows(
 
 
 def units(table: "pd.DataFrame", kind: str) -> "pd.Series":
-    """For every row, what a split of this kind keeps together."""
+    """For every row, its unit: rows of one unit stay together in a split of this kind."""
     if kind == "rows":
         positions = table.index.to_series()
         positions[:] = range(len(table))
@@ -86,7 +86,7 @@ def units(table: "pd.DataFrame", kind: str) -> "pd.Series":
 def by_stratum(
     table: "pd.DataFrame", units: "pd.Series", columns: Sequence[str], seed: int
 ) -> list[list[Any]]:
-    """The distinct units of every stratum, shuffled; a unit belongs where its first row does."""
+    """The distinct units of every stratum, shuffled; a unit's first row decides its stratum."""
     firsts = table.assign(unit=units).drop_duplicates("unit")
     strata = firsts.groupby(list(columns), dropna=False).unit
     return [_shuffled(stratum, seed) for _, stratum in strata]

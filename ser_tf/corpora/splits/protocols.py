@@ -1,4 +1,4 @@
-"""Protocols by name: folds whose speakers are published, so that results can be compared."""
+"""Protocols: folds whose speakers are published, so that results can be compared."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Fold(NamedTuple):
-    """A fold of a protocol: who tests and who validates; all others train."""
+    """A fold of a protocol: the speakers to test and to validate on; all others train."""
 
     test: tuple[str, ...]
     validation: tuple[str, ...]
@@ -39,10 +39,10 @@ actor is tested once."""
 
 
 def follow(rows: "pd.DataFrame", name: str) -> list["pd.DataFrame"]:
-    """One table as from `assign` a fold of a protocol.
+    """One table per fold of a protocol, as from `assign`.
 
-    Where there are other corpora as well, their speakers are dealt over the folds by corpus and
-    sex: each tests in one of them and trains in the others.
+    Speakers of other corpora are dealt to the folds by corpus and sex: each tests in one of them
+    and trains in the others.
 
     Args:
         rows: as for `assign`.
