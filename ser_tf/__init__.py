@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ser_tf.emotions import EMOTIONS
     from ser_tf.inference.answers import Answer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["EMOTIONS", "Answer", "Recogniser", "Run", "load", "train"]
 
