@@ -13,8 +13,11 @@ import pytest
 from ser_tf.corpora.demo.synthesis import synthesise
 from ser_tf.errors import InputError
 from ser_tf.layers import features
+from ser_tf.layers.calibration import Calibration
 from ser_tf.layers.features import ABSENT
+from ser_tf.models import LMUEncoder
 from ser_tf.models.features import FEATURES, WhisperFeatures, whisper_weights
+from ser_tf.serving import litert
 
 # Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -226,3 +229,25 @@ def test_an_entry_reads_the_preset_that_kagglehub_has(whisper_preset):
     expected = encoder(whisper_preset, width=512, heads=8, blocks=1)
     mel = features.WhisperLogMel()(noise(4000)[None])
     np.testing.assert_array_equal(front_end.layers[1](mel), expected(mel))
+
+
+def test_a_flatbuffer_answers_on_a_clip_before_zeros_as_on_the_clip(tmp_path, monkeypatch):
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    presets.write_cache(tmp_path, "tiny", width=384, heads=6, blocks=1)
+    entry = WhisperFeatures(size="tiny", blocks=1, clip_seconds=1.0)
+    front_end = entry.build()
+    clip = noise(10_000)
+    normalisation = entry.normalisation(np.asarray(entry.fit(front_end(clip[None]))))
+    network = LMUEncoder(units=(8,), order=4, memory_d=4, filters=(8,)).build(entry.shape, 3)
+    encoder = keras.Sequential([keras.Input(entry.shape), normalisation, network], name="encoder")
+    calibration = Calibration(name="calibration")
+    waveform = keras.Input((None,), name="waveform")
+    model = keras.Model(waveform, calibration(encoder(front_end(waveform))))
+    written = litert.convert(model, ("neutral", "happy", "sad"), entry, tmp_path / "model", [clip])
+    assert [file.path.name for file in written] == ["model.tflite", "model-int8.tflite"]
+    answer = litert.runner(written[0].path.read_bytes())
+    padded = np.pad(clip, (0, 6000))[None]
+    # The tolerance of a flatbuffer.
+    np.testing.assert_allclose(
+        answer(waveform=padded)["probabilities"], model(clip[None]), rtol=0, atol=litert.TOLERANCE
+    )

@@ -104,7 +104,7 @@ class Model(_Chosen):
         models = of_features(self.features)
         if self.name not in models:
             raise UsageError(
-                f"features.name {self.features} needs a model that follows streams; choose "
+                f"features.name {self.features} has frames for other models; choose "
                 f"model.name from {', '.join(models)}. Received: {self.name}.",
                 ["features.name", "model.name"],
             )

@@ -52,6 +52,7 @@ _NEW = (
     _excludes("split.validation=false", "split.validation_speakers"),
     _excludes("split.protocol", "split.seed"),
     _excludes("features.name=causal", "augmentation.layers=specaugment"),
+    _excludes("features.name=whisper", "augmentation.layers=specaugment"),
     # Weights follow from the clips that there are, not from how often they are drawn or mixed.
     _excludes(
         "training.class_weights",

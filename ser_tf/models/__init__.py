@@ -2,8 +2,9 @@
 
 `MODELS` holds sizes that suit frames, `PUBLISHED` those of the published system, which reads its
 flat row of 2,376 numbers as a sequence of scalars; both have the same keys. `CAUSAL` holds the
-encoders that follow a stream. Convolutions and pooling pad, so any number of frames from one up
-can be built. To add one, write a subclass of `Encoder` and add a line to each table.
+encoders that follow a stream, `WHISPER` those for Whisper's frames. Convolutions and pooling pad,
+so any number of frames from one up can be built. To add one, write a subclass of `Encoder` and add
+a line to each table.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ __all__ = [
     "MEMORIES",
     "MODELS",
     "PUBLISHED",
+    "WHISPER",
     "CNN1Encoder",
     "CNN2Encoder",
     "CNNLSTMEncoder",
@@ -76,7 +78,12 @@ PUBLISHED: dict[str, Encoder] = {
 CAUSAL: dict[str, Encoder] = {"lmu": StreamingLMUEncoder()}
 """The encoders that follow a stream, for causal features."""
 
+WHISPER: dict[str, Encoder] = {
+    "lmu": LMUEncoder(units=(96, 96), theta=25.0, filters=(96,), kernel_frames=3, stride_frames=2),
+}
+"""The encoders with hyperparameters that suit Whisper's frames, of clips of any length."""
+
 
 def of_features(name: str) -> Mapping[str, Encoder]:
     """The encoders, by their names, for the features of that name."""
-    return {"published": PUBLISHED, "causal": CAUSAL}.get(name, MODELS)
+    return {"published": PUBLISHED, "causal": CAUSAL, "whisper": WHISPER}.get(name, MODELS)

@@ -162,19 +162,40 @@ class LMUEncoder(Encoder):
         """What `summarise` gives, with LMU layers that `make_layer` makes."""
         from keras import layers
 
-        frames = x.shape[1]
-        x = _shorten(self, x)
+        from ser_tf.layers import pooling
+
+        frames, weights = x.shape[1], None
+        if frames is None:
+            self._check_varying()
+            x, weights = pooling.SplitWeights()(x)
+        x, weights = _shorten(self, x, weights)
         steps = x.shape[1]
-        layer = make_layer(self, steps, (self.theta or frames) * steps / frames)
+        shortened = self.stride_frames ** -len(self.filters) if frames is None else steps / frames
+        layer = make_layer(self, steps, (self.theta or frames) * shortened)
         for units in self.units[:-1]:
             x = layer(x, units, False)
             axis = _NORMALISED_AXES[self.normalise]
             x = layers.LayerNormalization(axis=axis, epsilon=1e-5)(x)
             x = layers.Dropout(self.dropout)(x)
-        if self.pooling == "last":
+        if weights is not None:
+            states = layer(x, self.units[-1], False)
+            pooled = pooling.WeightedPooling(self.pooling)([states, weights])
+        elif self.pooling == "last":
             return layer(x, self.units[-1], True)
-        pooled = _POOLINGS[self.pooling](layer(x, self.units[-1], False))
+        else:
+            pooled = _POOLINGS[self.pooling](layer(x, self.units[-1], False))
         return layers.Dropout(self.dropout)(pooled)
+
+    def _check_varying(self) -> None:
+        """Raises ValueError if this needs the same number of frames for every clip."""
+        rules = {"theta": self.theta is not None, "memory": self.memory == "ser_tf"}
+        rules["normalise"] = self.normalise == "channels"
+        for name, holds in rules.items():
+            if not holds:
+                raise ValueError(
+                    "features whose frames vary in number need theta, memory ser_tf and "
+                    f"normalise channels. Received: {name}={getattr(self, name)}."
+                )
 
 
 @dataclass(frozen=True)
@@ -227,7 +248,7 @@ class CoupledLMUEncoder(Encoder):
         from ser_tf.layers.lmu import LMUCell
 
         frames = x.shape[1]
-        x = _shorten(self, x)
+        x, _ = _shorten(self, x)
         cell = LMUCell(
             self.units,
             self.order,
@@ -244,19 +265,28 @@ class CoupledLMUEncoder(Encoder):
 
 
 def _shorten(
-    encoder: LMUEncoder | CoupledLMUEncoder, x: "keras.KerasTensor"
-) -> "keras.KerasTensor":
-    """The features, noisy in training, after strided convolutions that look back only."""
-    from keras import layers
+    encoder: LMUEncoder | CoupledLMUEncoder,
+    x: "keras.KerasTensor",
+    weights: "keras.KerasTensor | None" = None,
+) -> "tuple[keras.KerasTensor, keras.KerasTensor | None]":
+    """The features, noisy in training, after strided convolutions that look back only.
+
+    A step has the weight of the last frame that it sees; those of no weight do not count in batch
+    normalisation.
+    """
+    from keras import layers, ops
 
     x = layers.SpatialDropout1D(encoder.channel_dropout)(layers.GaussianNoise(encoder.noise)(x))
     for filters in encoder.filters:
         convolution = layers.Conv1D(
             filters, encoder.kernel_frames, encoder.stride_frames, padding="causal", use_bias=False
         )
-        x = layers.ReLU()(layers.BatchNormalization()(convolution(x)))
+        weights = None if weights is None else weights[:, :: encoder.stride_frames]
+        mask = None if weights is None else weights > 0
+        # No layer, which would pass the mask on to those that need none.
+        x = ops.relu(layers.BatchNormalization()(convolution(x), mask=mask))
         x = layers.Dropout(encoder.dropout)(x)
-    return x
+    return x, weights
 
 
 def _check_theta(theta: float | None) -> None:

@@ -89,7 +89,7 @@ class WhisperEncoder(Float32Layer):
         for convolution in self.convolutions:
             # Beyond a clip's end lie the zeros that a convolution pads with.
             x = ops.pad(x * heard, ((0, 0), (1, 1), (0, 0)))
-            x = keras.activations.gelu(convolution(x), approximate=False)
+            x = _gelu(convolution(x))
         counts, heard = counts[:, ::2], heard[:, ::2]  # (batch, frames, 1)
         x = x + self.positions[: ops.shape(x)[1]]
         unheard = (1.0 - ops.transpose(heard, (0, 2, 1))[:, None]) * ABSENT  # (batch, 1, 1, frames)
@@ -144,8 +144,7 @@ class WhisperBlock(Float32Layer):
     def call(self, inputs: Any, unheard: Any) -> Any:
         """The frames after this block."""
         x = inputs + self._attention(self.attention_norm(inputs), unheard)
-        inner = keras.activations.gelu(self.inner(self.dense_norm(x)), approximate=False)
-        return x + self.outer(inner)
+        return x + self.outer(_gelu(self.inner(self.dense_norm(x))))
 
     def compute_output_shape(self, input_shape: Shape, unheard_shape: Shape = ()) -> Shape:
         """`(batch, frames, width)`."""
@@ -208,6 +207,17 @@ class ThinFrames(Float32Layer):
         """`(batch, frames, channels)`."""
         batch, frames, channels = input_shape
         return (batch, None if frames is None else -(-frames // self.stride), channels)
+
+
+def _gelu(x: Any) -> Any:
+    """The exact GELU, in the one form for which LiteRT has an operator.
+
+    It asks for the factors in this order, and folding a graph sorts them by name.
+    """
+    with keras.name_scope("gelu_first"):
+        half = 0.5 * x
+    with keras.name_scope("gelu_second"):
+        return half * (1.0 + ops.erf(x * math.sqrt(0.5)))
 
 
 def _dense(units: int, **kwargs: Any) -> keras.layers.Dense:

@@ -159,10 +159,17 @@ class VaryingLength(Feature):
         The last channel, the weights of the frames, stays as it is.
         """
         import keras
+        import numpy as np
 
         from ser_tf.layers.features import ABSENT
 
-        present = features[features[..., -1] > ABSENT]  # (frames, channels)
-        mean, variance = present.mean(axis=0), present.var(axis=0)
+        count, (sums, squares) = 0, np.zeros((2, features.shape[-1]))
+        for clip in features:  # one at a time, for all together may be larger than the memory
+            present = clip[clip[:, -1] > ABSENT].astype("float64")  # (frames, channels)
+            count += len(present)
+            sums += present.sum(axis=0)
+            squares += np.square(present).sum(axis=0)
+        mean = sums / count
+        variance = np.maximum(squares / count - np.square(mean), 0)
         mean[-1], variance[-1] = 0.0, 1.0
         return keras.layers.Normalization(-1, mean=mean, variance=variance, name="normalisation")

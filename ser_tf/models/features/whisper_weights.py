@@ -143,7 +143,8 @@ def _assign(layer: "keras.Layer", arrays: "h5py.Group") -> None:
 def _take_from_model(encoder: "WhisperEncoder", path: Path) -> None:
     import keras
 
-    from ser_tf.layers import streaming
+    # Imported for their registration with Keras, by which the file names its layers.
+    from ser_tf.layers import calibration, ensemble, lmu, pooling, streaming  # noqa: F401
     from ser_tf.layers.features import WhisperEncoder
 
     try:
