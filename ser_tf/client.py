@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from ser_tf import audio, backend, console
-from ser_tf.commandline import command
+from ser_tf.commandline import flags
+from ser_tf.commandline.command import command, make_parser
 from ser_tf.errors import InputError
 from ser_tf.inference import answers
 from ser_tf.serving.client import Client
@@ -14,7 +15,7 @@ from ser_tf.serving.client import Client
 _LOG = logging.getLogger(__name__)
 
 
-@command.command
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the server's answer for every recording; 1 if one has none."""
     arguments = _parser().parse_args(argv)
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.parser("client", "Ask a server about the emotion in recordings of any format.")
+    parser = make_parser("client", "Ask a server about the emotion in recordings of any format.")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="recording or folder of them")
     parser.add_argument(
         "--server",
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     for flag, (type_, low, default, text) in numbers.items():
         parser.add_argument(
             flag,
-            type=command.at_least(type_, low),
+            type=flags.at_least(type_, low),
             default=default,
             metavar="N",
             help=f"{text} (default: %(default)s)",

@@ -1,40 +1,37 @@
-"""`python -m ser_tf.compare`: models on several splits side by side, one job after another."""
+"""`python -m ser_tf.compare`: recipes on several splits side by side, one job after another."""
 
 import argparse
-import dataclasses
 import logging
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from ser_tf import backend, config
-from ser_tf.commandline import command, flags
-from ser_tf.config import Config
+from ser_tf import backend
+from ser_tf.commandline import flags
+from ser_tf.commandline.command import command, make_parser
+from ser_tf.config import UsageError, recipes
 from ser_tf.corpora.splits import KINDS
 from ser_tf.errors import InputError
 from ser_tf.evaluation import comparison
-from ser_tf.evaluation.comparison import Result
+from ser_tf.evaluation.comparison import Job, Result
 from ser_tf.inference import model_folder
 from ser_tf.models import MODELS
 
 _LOG = logging.getLogger(__name__)
-_OWN = ("model", "split.kind", "seed", "split.folds", "split.protocol")
-"""What the jobs of a comparison need not share."""
+_KEYS = {"corpora": "corpora", "data_dir": "data_dir"}
+_REMOVED = {
+    "--preset": "the first argument, as in `compare published`",
+    "--epochs": "--set training.epochs=...",
+    "--features": "--set features.name=...",
+}
 
 
-class Job(NamedTuple):
-    """A run of the comparison and the folder it fills."""
-
-    config: Config
-    folder: Path
-
-
-@command.command
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the jobs that are not done yet, then writes the table and the pictures."""
     parser = _parser()
-    given = vars(parser.parse_args(argv))
+    given = flags.parse(parser, argv, _REMOVED)
     if given["table"]:
         sys.stdout.write(_table(given["table"], given["last_epochs"]))
         return 0
@@ -42,15 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--last-epochs: needs --table NAME.")
     try:
         jobs = _jobs(given)
-    except config.UsageError as error:
+    except UsageError as error:
         parser.error(str(error))
     if given["prepare"]:
-        backend.import_tensorflow()
-        from ser_tf.data import loading
-
-        sys.stdout.write(loading.prepare(jobs[0].config, given["cache_dir"]))
+        sys.stdout.write(_prepare(jobs, given["cache_dir"]))
         return 0
-    _check_folders(jobs)
+    comparison.check_folders(jobs)
     output = jobs[0].folder.parent
     name = output.absolute().name.removeprefix("compare-")
     try:
@@ -67,51 +61,61 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.parser(
+    parser = make_parser(
         "compare",
-        "Train models on several splits, one after another, and set the results side by side. "
-        "What is done is kept: the same command goes on where it was stopped.",
+        "Train recipes on several splits and seeds, one after another, and set the results side "
+        "by side. Finished jobs are kept: the same command goes on where it was stopped.",
+    )
+    parser.add_argument(
+        "recipes",
+        nargs="*",
+        metavar="RECIPE",
+        default=[recipes.DEFAULT],
+        help=f"{', '.join(recipes.names())}, a TOML file, or the config.json of a model folder "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--models",
         nargs="+",
         choices=tuple(MODELS),
-        default=list(comparison.PUBLISHED),
-        help=f"encoders (default: {' '.join(comparison.PUBLISHED)})",
+        help="models (default: those that the recipe names)",
     )
     parser.add_argument(
         "--splits",
         nargs="+",
         choices=KINDS,
-        help="what test and training must not share "
-        f"(default: {' '.join(comparison.SPLITS)}; with --protocol or --folds: speakers)",
+        help="what test and training must not share (default: what the recipe names)",
     )
     parser.add_argument(
         "--seeds",
         nargs="+",
-        type=command.seed,
+        type=flags.seed,
         default=[0],
         metavar="N",
         help="seeds of weights, order and augmentation (default: 0)",
     )
+    flags.add_set(parser)
+    flags.add_corpora(parser, "the recipe's")
     parser.add_argument(
-        "--table", metavar="NAME", help=f"print the table of {comparison.FOLDER}/NAME.csv, no more"
+        "--prepare",
+        action="store_true",
+        help="only leave in the cache what training on another back end of Keras needs "
+        "(KERAS_BACKEND), here or, with those files, on a machine without TensorFlow",
     )
-    parser.add_argument(
-        "--last-epochs",
-        type=command.at_least(int, 1),
-        metavar="N",
-        help="with --table: mean scores of each run's last N epochs, where all were scored",
-    )
-    command.add_corpora(parser, "the four that kagglehub can download")
-    flags.add_flags(parser, without=("model", "split", "seed", "test"))
-    command.add_prepare(parser)
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder of the jobs' model folders "
-        "(default: saved_models/compare-PRESET-CORPORA, without a preset FEATURES-CORPORA)",
+        help="folder of the jobs' model folders (default: saved_models/compare-RECIPE-CORPORA)",
+    )
+    parser.add_argument(
+        "--table", metavar="NAME", help=f"only print the table of {comparison.FOLDER}/NAME.csv"
+    )
+    parser.add_argument(
+        "--last-epochs",
+        type=flags.at_least(int, 1),
+        metavar="N",
+        help="with --table: mean scores of each run's last N epochs, where all were scored",
     )
     return parser
 
@@ -122,90 +126,69 @@ def _table(name: str, last_epochs: int | None) -> str:
 
 
 def _jobs(given: Mapping[str, Any]) -> list[Job]:
-    """The jobs in their order: all of one seed before the next.
-
-    Raises:
-        UsageError: if flags exclude each other.
-    """
-    folds = given.get("protocol") or given.get("folds")
-    splits = given["splits"] or (["speakers"] if folds else comparison.SPLITS)
-    configs = [
-        flags.from_flags({**given, "model": model, "split": split, "seed": seed})
-        for seed in given["seeds"]
-        for model in given["models"]
-        for split in splits
-    ]
-    first = configs[0]
-    name = "-".join(("compare", first.recipe or first.features.name, *first.corpora))
-    output = given["output"] or Path("saved_models") / name
-    return [Job(wanted, output / _folder_name(wanted)) for wanted in configs]
+    return comparison.plan(
+        [recipes.load(recipe) for recipe in given["recipes"]],
+        flags.layers(given, _KEYS),
+        **{name: given[name] for name in ("models", "splits", "seeds", "output")},
+    )
 
 
-def _folder_name(wanted: Config) -> str:
-    return comparison.folder_name(wanted.model.name, comparison.split_name(wanted), wanted.seed)
+def _prepare(jobs: Sequence[Job], cache_dir: Path) -> str:
+    """Fills the cache for the data of all jobs; says with what."""
+    backend.import_tensorflow()
+    from ser_tf.data import loading
 
-
-def _check_folders(jobs: Sequence[Job]) -> None:
-    """Refuses to mix runs of other flags into the comparison.
-
-    Raises:
-        InputError: naming the first flag that differs.
-    """
-    wanted_in = {folder: wanted for wanted, folder in jobs}
-    for path in sorted(jobs[0].folder.parent.glob(f"*/{model_folder.CONFIG}")):
-        folder = path.parent
-        stored, _ = model_folder.load_config(folder)
-        wanted = wanted_in.get(folder, jobs[0].config)
-        names = _shared(wanted, () if folder in wanted_in else _OWN)
-        config.refuse_changes(stored, wanted, names, folder, "another --output starts anew.")
-
-
-def _shared(wanted: Config, but: Collection[str]) -> list[str]:
-    """The keys of all settings, but for some and those of some groups."""
-    return [key for key, _ in wanted.items() if not {key, key.partition(".")[0]} & {*but}]
+    told, done = [], []
+    for job in jobs:
+        if job.data not in done:
+            told.append(loading.prepare(job.config, cache_dir))
+            done.append(job.data)
+    return "".join(told)
 
 
 def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
-    """Trains what is not done yet; the data, which all jobs share, are loaded for the first.
+    """Trains what is not done yet; the data are loaded once for all jobs that share them.
 
     Returns:
         How many jobs could not be done; each is named, and the others go on.
     """
-    data = None
+    data, loaded = None, None
     failed = 0
-    for number, (wanted, folder) in enumerate(jobs, start=1):
-        if not model_folder.load_metrics(folder):
-            data = data or _load(wanted, cache_dir)
-            _LOG.info("Training %d of %d in %s", number, len(jobs), folder)
+    for number, job in enumerate(jobs, start=1):
+        if not model_folder.load_metrics(job.folder):
+            if loaded != job.data:
+                data = None  # lets go of the memory first
+                data, loaded = _load(job, cache_dir), job.data
+            _LOG.info("Training %d of %d in %s", number, len(jobs), job.folder)
             try:
-                _train(wanted, folder, data)
+                _train(job, data)
             except InputError as error:
-                _LOG.error("error: %s: %s", folder, error)
+                _LOG.error("error: %s: %s", job.folder, error)
                 failed += 1
                 continue
-        result = comparison.keep(name, folder)
+        result = comparison.keep(name, job.folder)
         sys.stdout.write(f"{number} of {len(jobs)}: {_line(result)}\n")
         sys.stdout.flush()
     return failed
 
 
-def _load(wanted: Config, cache_dir: Path) -> Any:
+def _load(job: Job, cache_dir: Path) -> Any:
     backend.import_keras()
     from ser_tf.data import loading
     from ser_tf.models import assemble
 
-    return loading.load(wanted, assemble.build_front_end(wanted.features.entry), cache_dir)
+    return loading.load(job.config, assemble.build_front_end(job.config.features.entry), cache_dir)
 
 
-def _train(wanted: Config, folder: Path, data: Any) -> None:
+def _train(job: Job, data: Any) -> None:
     import keras
 
     from ser_tf import training
     from ser_tf.models import assemble
 
     keras.utils.clear_session()  # what earlier jobs left
-    front_end = assemble.build_front_end(wanted.features.entry)
-    training.run(wanted, data, front_end, folder, epoch_lines=False)
+    front_end = assemble.build_front_end(job.config.features.entry)
+    training.run(job.config, data, front_end, job.folder, epoch_lines=False)
 
 
 def _line(result: Result) -> str:
@@ -219,61 +202,19 @@ def _line(result: Result) -> str:
 
 def _finish(output: Path, name: str) -> list[Result]:
     """Gathers every finished job in `output`, also those of earlier commands, and draws them."""
+    from ser_tf.evaluation.comparison import drawing
+
     here = [comparison.keep(name, path.parent) for path in output.glob(f"*/{model_folder.METRICS}")]
     table = comparison.load(name)
-    stem = comparison.FOLDER / name
     if strangers := [result for result in table if result not in here]:
         _LOG.warning(
-            "%s.csv also holds runs that are not in %s, perhaps of other flags: %s",
-            stem,
+            "%s.csv also holds runs that are not in %s, perhaps of other settings: %s",
+            comparison.FOLDER / name,
             output,
             "; ".join(f"{result.title}, seed {result.seed}" for result in strangers),
         )
-    _draw_scores(table, stem)
-    for model in dict.fromkeys(result.model for result in table):
-        own = [result for result in table if result.model == model]
-        first = min(result.seed for result in own)
-        _draw_model([result for result in own if result.seed == first], name)
+    drawing.draw(table, name)
     return table
-
-
-def _draw_scores(table: Sequence[Result], stem: Path) -> None:
-    """`NAME.png`: the scores of all runs."""
-    import pandas as pd
-
-    from ser_tf.evaluation import plots
-
-    rows = pd.DataFrame([dataclasses.asdict(result) for result in table])
-    plots.save(plots.comparison(rows), stem.with_name(f"{stem.name}.png"))
-
-
-def _draw_model(runs: Sequence[Result], name: str) -> None:
-    """`NAME-confusions-MODEL.png` and `NAME-curves-MODEL.png`: its runs of one seed.
-
-    A picture of which nothing was kept stays as it is.
-    """
-    import pandas as pd
-
-    from ser_tf.evaluation import plots
-
-    folders = {result: comparison.kept(name, result) for result in runs}
-    scores = {result: model_folder.load_metrics(folder) for result, folder in folders.items()}
-    matrices = {run.title: found["test"]["confusion"] for run, found in scores.items() if found}
-    histories = {
-        result.split: pd.read_csv(folder / model_folder.HISTORY)
-        for result, folder in folders.items()
-        if (folder / model_folder.HISTORY).is_file()
-    }
-    model = runs[0].model
-    pictures = {}
-    if matrices:
-        classes = next(found["classes"] for found in scores.values() if found)
-        pictures["confusions"] = plots.confusions(matrices, classes)
-    if histories:
-        title = f"{model}, split by {', '.join(histories)}"
-        pictures["curves"] = plots.curves_of_splits(histories, title)
-    for kind, picture in pictures.items():
-        plots.save(picture, comparison.FOLDER / f"{name}-{kind}-{model}.png")
 
 
 if __name__ == "__main__":

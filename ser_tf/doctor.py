@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ser_tf import console
-from ser_tf.commandline import command
+from ser_tf.commandline import flags
+from ser_tf.commandline.command import command, make_parser
 from ser_tf.corpora import CORPORA, REAL_CORPORA, Scan, health, locate, scan
 from ser_tf.corpora.health import Finding
 from ser_tf.data import inventory
@@ -22,7 +23,7 @@ _SHOWN_FINDINGS = 10  # of a kind and a corpus, printed; `--json` has them all
 _SHOWN_FILES = 4  # of a finding
 
 
-@command.command
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Checks the named corpora, or shows the cache; returns 1 if there is an error to report."""
     arguments = _parser().parse_args(argv)
@@ -45,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.parser(
+    parser = make_parser(
         "doctor",
         "Check corpora: counts of clips, and each defect with its file. Or look after the cache.",
     )
-    command.add_corpora(parser, "the four that kagglehub can download")
+    flags.add_corpora(parser, "the four that kagglehub can download")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE.png", help="also draw the counts of the clips found"

@@ -5,36 +5,35 @@ import sys
 from collections.abc import Sequence
 
 from ser_tf import api
-from ser_tf.commandline import command
+from ser_tf.commandline import flags
+from ser_tf.commandline.command import command, make_parser
 
 
-@command.command
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Scores as the flags say."""
-    parser = command.parser(
-        "evaluate", "Score a trained model on its test clips or on whole corpora."
-    )
-    command.add_model_dir(parser)
-    command.add_corpora(parser, "the model's own test clips")
+    parser = make_parser("evaluate", "Score a trained model on its test clips or on whole corpora.")
+    flags.add_model_dir(parser)
+    flags.add_corpora(parser, "the model's own test clips")
     parser.add_argument(
         "--robustness",
         action="store_true",
         help="score the clips also louder, noisier, over the telephone and so on",
     )
     parser.add_argument("--json", action="store_true", help="print all scores as JSON")
-    flags = parser.parse_args(argv)
-    scores = api.load(flags.model_dir).evaluate(
-        flags.corpora or (),
-        data_dir=flags.data_dir,
-        cache_dir=flags.cache_dir,
-        robustness=flags.robustness,
+    given = parser.parse_args(argv)
+    scores = api.load(given.model_dir).evaluate(
+        given.corpora or (),
+        data_dir=given.data_dir,
+        cache_dir=given.cache_dir,
+        robustness=given.robustness,
     )
-    if flags.json:
+    if given.json:
         sys.stdout.write(json.dumps(scores, indent=2) + "\n")
         return 0
     from ser_tf.evaluation import report
 
-    describe = report.describe_robustness if flags.robustness else report.describe_scores
+    describe = report.describe_robustness if given.robustness else report.describe_scores
     sys.stdout.write(describe(scores))
     return 0
 

@@ -6,28 +6,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from ser_tf import api
-from ser_tf.commandline import command
+from ser_tf.commandline import flags
+from ser_tf.commandline.command import command, make_parser
 from ser_tf.serving.targets import TARGETS
 
 
-@command.command
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the target's files into the model folder and says what they are."""
     parser = _parser()
-    flags = parser.parse_args(argv)
-    options = _options(parser, flags)
-    exported = api.load(flags.model_dir).export(flags.target, **options)
+    given = parser.parse_args(argv)
+    options = _options(parser, given)
+    exported = api.load(given.model_dir).export(given.target, **options)
     sys.stdout.write(f"{exported}\n")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.parser(
+    parser = make_parser(
         "export",
         "Publish a trained model as MODEL_DIR/VERSION, for TF Serving, or as MODEL_DIR/litert, "
         "for phones.",
     )
-    command.add_model_dir(parser)
+    flags.add_model_dir(parser)
     parser.add_argument(
         "--target",
         choices=tuple(TARGETS),
@@ -45,19 +46,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _options(parser: argparse.ArgumentParser, flags: argparse.Namespace) -> dict[str, Any]:
+def _options(parser: argparse.ArgumentParser, given: argparse.Namespace) -> dict[str, Any]:
     """The options that are given; those of another target are refused."""
-    given = {}
+    found: dict[str, Any] = {}
     for name, target in TARGETS.items():
         for option in target.options:
-            value = getattr(flags, option)
+            value = getattr(given, option)
             if value == parser.get_default(option):
                 continue
-            if name != flags.target:
+            if name != given.target:
                 flag = "--" + option.replace("_", "-")
-                parser.error(f"{flag} is for --target {name}; received --target {flags.target}")
-            given[option] = value
-    return given
+                parser.error(f"{flag} is for --target {name}; received --target {given.target}")
+            found[option] = value
+    return found
 
 
 if __name__ == "__main__":

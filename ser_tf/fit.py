@@ -5,28 +5,45 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_tf import api, backend, config
-from ser_tf.commandline import command, flags
+from ser_tf import api
+from ser_tf.commandline import flags
+from ser_tf.commandline.command import command, make_parser
+from ser_tf.config import UsageError, layered, recipes
+from ser_tf.corpora.splits import KINDS
+from ser_tf.models import MODELS
+from ser_tf.models.features import FEATURES
+
+_KEYS = {
+    "corpora": "corpora",
+    "data_dir": "data_dir",
+    "features": "features.name",
+    "model": "model.name",
+    "split": "split.kind",
+    "epochs": "training.epochs",
+    "seed": "seed",
+}
+"""The settings that have a flag of their own."""
+_REMOVED = {
+    "--preset": "--recipe, as in --recipe published",
+    "--prepare": "a flag of compare, as in `python -m ser_tf.compare RECIPE --prepare`",
+}
 
 
-@command.command
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains as the flags say."""
     parser = _parser()
-    given = vars(parser.parse_args(argv))
+    given = flags.parse(parser, argv, _REMOVED)
     try:
-        wanted = flags.from_flags(given)
-    except config.UsageError as error:
+        found = layered(recipes.load(given["recipe"]), flags.layers(given, _KEYS))
+    except UsageError as error:
         parser.error(str(error))
-    if given["prepare"]:
-        backend.import_tensorflow()
-        from ser_tf.data import loading
-
-        sys.stdout.write(loading.prepare(wanted, given["cache_dir"]))
+    if given["show"]:
+        sys.stdout.write(found.toml())
         return 0
     run = api.train_configuration(
-        wanted,
-        flags.given_settings(given),
+        found.config,
+        found.sources,
         **{name: given[name] for name in ("output", "cache_dir", "resume", "overwrite")},
     )
     sys.stdout.write(f"{run}\n")
@@ -34,10 +51,37 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.parser("fit", "Train a speech emotion model and score it on unseen speakers.")
-    command.add_corpora(parser, "the four that kagglehub can download")
-    flags.add_flags(parser)
-    command.add_prepare(parser)
+    parser = make_parser("fit", "Train a speech emotion model and score it on unseen speakers.")
+    parser.add_argument(
+        "--recipe",
+        default=recipes.DEFAULT,
+        metavar="RECIPE",
+        help=f"{', '.join(recipes.names())}, a TOML file, or the config.json of a model folder "
+        "(default: %(default)s)",
+    )
+    flags.add_set(parser)
+    parser.add_argument(
+        "--show",
+        action="store_true",
+        help="only print all settings, as a recipe, with where each comes from",
+    )
+    flags.add_corpora(parser, "the recipe's, else the four that kagglehub can download")
+    parser.add_argument("--model", choices=tuple(MODELS), help="encoder (default: lmu)")
+    parser.add_argument(
+        "--features", choices=tuple(FEATURES), help="what the encoder sees (default: mfcc)"
+    )
+    parser.add_argument(
+        "--split", choices=KINDS, help="what test and training must not share (default: speakers)"
+    )
+    parser.add_argument(
+        "--epochs", type=flags.at_least(int, 1), metavar="N", help="epochs at most (default: 60)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=flags.seed,
+        metavar="N",
+        help="seed of weights, order and augmentation (default: 0)",
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -45,9 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         help="model folder (default: saved_models/MODEL-CORPORA)",
     )
     again = parser.add_mutually_exclusive_group()
-    again.add_argument(
-        "--resume", action="store_true", help="go on with the run that was cut off, with its flags"
-    )
+    again.add_argument("--resume", action="store_true", help="go on with the run that was cut off")
     again.add_argument(
         "--overwrite", action="store_true", help="replace the model that is in the folder"
     )

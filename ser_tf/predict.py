@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_tf import api, audio
-from ser_tf.commandline import command
+from ser_tf.commandline import flags
+from ser_tf.commandline.command import command, make_parser
 from ser_tf.inference import answers
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-@command.command
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Answers for every recording; 1 if one could not be read."""
     arguments = _parser().parse_args(argv)
@@ -47,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.parser("predict", "Recognise the emotion in recordings of any audio format.")
+    parser = make_parser("predict", "Recognise the emotion in recordings of any audio format.")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="recording or folder of them")
-    command.add_model_dir(parser)
+    flags.add_model_dir(parser)
     parser.add_argument("--json", action="store_true", help="print a line of JSON a recording")
     parser.add_argument(
         "--timeline",

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_tf import api, audio, console
-from ser_tf.commandline import command
+from ser_tf.commandline import flags
+from ser_tf.commandline.command import command, make_parser
 from ser_tf.errors import InputError
 from ser_tf.inference import answers
 
@@ -24,35 +25,35 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-@command.command
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Follows the sound to its end; a microphone has none but Ctrl-C."""
     parser = _parser()
-    flags = parser.parse_args(argv)
-    if (flags.path is None) != flags.mic:
+    given = parser.parse_args(argv)
+    if (given.path is None) != given.mic:
         parser.error("give the PATH of a recording, or --mic")
-    recogniser = api.load(flags.model_dir)
+    recogniser = api.load(given.model_dir)
     stream = recogniser.stream()
-    samples = round(flags.interval * recogniser.rate_hz)
-    source = _microphone if flags.mic else _recording(flags.path)
-    describe = _as_json(flags.path) if flags.json else _as_row
+    samples = round(given.interval * recogniser.rate_hz)
+    source = _microphone if given.mic else _recording(given.path)
+    describe = _as_json(given.path) if given.json else _as_row
     sound = source(recogniser.rate_hz, samples)
-    if not flags.json:
+    if not given.json:
         sys.stdout.write(_heading(recogniser.classes))
     _follow(stream, sound, describe)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = command.parser(
+    parser = make_parser(
         "stream", "Follow the emotion in a recording or at the microphone as it goes on."
     )
     parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="recording")
     parser.add_argument("--mic", action="store_true", help="listen to the microphone")
-    command.add_model_dir(parser)
+    flags.add_model_dir(parser)
     parser.add_argument(
         "--interval",
-        type=command.at_least(float, 0.05),
+        type=flags.at_least(float, 0.05),
         default=1.0,
         metavar="SECONDS",
         help="sound between two lines (default: %(default)s)",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ser_tf import evaluate, export, fit, predict
+from ser_tf import compare, evaluate, export, fit, predict
 from ser_tf.data import dataset, loading
 from ser_tf.data.store import FeatureStore
 from ser_tf.errors import InputError
@@ -22,8 +22,9 @@ from ser_tf.training import checkpoint
 from ser_tf.training.backends import ShuffledBatches
 from ser_tf.training.checkpoint import State
 
-QUICK = ("--model", "cnn1", "--model-options", "filters=4", "--batch-size", "8", "--epochs", "3")
-COMPARE = ("--preset", "published", *QUICK[2:], "--splits", "rows", "speakers")
+SMALL = ("--set", "model.filters=4", "training.batch_size=8", "training.epochs=3")
+QUICK = ("--model", "cnn1", *SMALL)
+COMPARE = ("published", *SMALL, "--splits", "rows", "speakers")
 
 WITHOUT_TENSORFLOW = """
 import json, sys
@@ -84,8 +85,7 @@ def data_flags(small_dir, cache_dir) -> list[str]:
 def trained(data_flags, tmp_path_factory) -> Path:
     """Where models were trained on JAX alone: lmu; whole, and stopped and resumed; compared."""
     folder = tmp_path_factory.mktemp("jax")
-    for flags in ((), ("--preset", "published")):
-        assert fit.main([*data_flags, *flags, "--prepare"]) == 0
+    assert compare.main(["mfcc-lmu", "published", *data_flags, "--prepare"]) == 0
     jobs = [
         ("fit", ["--epochs", "2", "--output", "lmu"], None),
         ("fit", [*QUICK, "--output", "whole"], None),
@@ -172,7 +172,7 @@ def test_every_epoch_has_every_row_once_in_an_order_of_seed_and_epoch():
 
 
 def test_prepare_names_the_files_that_another_machine_needs(data_flags, capsys):
-    assert fit.main([*data_flags, "--prepare"]) == 0
+    assert compare.main([*data_flags, "--prepare"]) == 0
     counts, *paths = capsys.readouterr().out.splitlines()
     assert counts == "48 clips, 48 rows of features:"
     assert len(paths) == 2
@@ -183,7 +183,7 @@ def test_without_features_in_the_cache_another_back_end_asks_for_them(
     data_flags, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
-    flags = ["--feature-options", "n_mfcc=7", "--output", str(tmp_path / "m")]
+    flags = ["--set", "features.n_mfcc=7", "--output", str(tmp_path / "m")]
     assert fit.main([*data_flags, *flags]) == 1
     assert "--prepare" in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
@@ -192,16 +192,16 @@ def test_without_features_in_the_cache_another_back_end_asks_for_them(
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
-        (["--augment", "specaugment"], "augmentation.layers: "),
-        (["--mixup", "0.5"], "augmentation.mixup: "),
-        (["--balance-corpora"], "training.balance_corpora: "),
-        (["--sounds", "4"], "augmentation.sounds: "),
-        (["--teachers", "m"], "training.teachers: "),
-        (["--lmu", "keras_lmu"], "model.memory=keras_lmu: "),
+        (["--set", "augmentation.layers=specaugment"], "augmentation.layers: "),
+        (["--set", "augmentation.mixup=0.5"], "augmentation.mixup: "),
+        (["--set", "training.balance_corpora=1"], "training.balance_corpora: "),
+        (["--set", "augmentation.sounds=4"], "augmentation.sounds: "),
+        (["--set", "training.teachers=m"], "training.teachers: "),
+        (["--set", "model.memory=keras_lmu"], "model.memory=keras_lmu: "),
     ],
 )
 def test_what_needs_tensorflow_is_named(flags, named, data_flags, tmp_path, monkeypatch, capsys):
-    assert fit.main([*data_flags, "--prepare"]) == 0
+    assert compare.main([*data_flags, "--prepare"]) == 0
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     assert fit.main([*data_flags, *flags, "--output", str(tmp_path / "m")]) == 1
     assert named in capsys.readouterr().err

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from ser_tf import audio, backend, benchmark, evaluate, export, fit, predict
 from ser_tf.benchmark import requests, serving
-from ser_tf.commandline import command as cli
+from ser_tf.commandline.command import command
 from ser_tf.inference import model_folder
 from ser_tf.inference.recogniser import Recogniser
 
@@ -31,7 +31,16 @@ def model_dir(small_dir, cache_dir, tmp_path_factory) -> Path:
             shutil.copy(path, data)
     folder = tmp_path_factory.mktemp("models") / "m"
     flags = ["--corpora", "demo", "--data-dir", str(data), "--cache-dir", str(cache_dir)]
-    quick = ["--model", "cnn1", "--epochs", "3", "--batch-size", "8", "--output", str(folder)]
+    quick = [
+        "--model",
+        "cnn1",
+        "--epochs",
+        "3",
+        "--set",
+        "training.batch_size=8",
+        "--output",
+        str(folder),
+    ]
     assert fit.main([*flags, *quick]) == 0
     return folder
 
@@ -195,7 +204,7 @@ def broken_model(model_dir: Path, folder: Path, name: str, content: bytes | None
     return copy
 
 
-@pytest.mark.parametrize("command", [evaluate.main, export.main])
+@pytest.mark.parametrize("main", [evaluate.main, export.main])
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -215,10 +224,10 @@ def broken_model(model_dir: Path, folder: Path, name: str, content: bytes | None
     ],
 )
 def test_an_incomplete_or_newer_model_folder_is_named(
-    command, name, content, reason, model_dir, tmp_path, capsys
+    main, name, content, reason, model_dir, tmp_path, capsys
 ):
     copy = broken_model(model_dir, tmp_path, name, content)
-    assert command(["--model-dir", str(copy)]) == 1
+    assert main(["--model-dir", str(copy)]) == 1
     assert reason in one_error_line(capsys)
 
 
@@ -277,9 +286,9 @@ def test_fit_says_why_data_cannot_be_trained_on(
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (["--folds", "7"], "split.folds=7: there are 6 speakers"),
-        (["--test-speakers", "demo-77"], "choose from demo-01"),
-        (["--feature-options", "n_mfcc=99"], "n_mfcc"),
+        (["--set", "split.folds=7"], "split.folds=7: there are 6 speakers"),
+        (["--set", "split.test_speakers=demo-77"], "choose from demo-01"),
+        (["--set", "features.n_mfcc=99"], "n_mfcc"),
         (["--data-dir", "nowhere"], "no such folder"),
     ],
 )
@@ -337,7 +346,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_stays(
     ],
 )
 def test_commands_turn_failures_into_a_line_and_an_exit_code(failure, code, capsys):
-    @cli.command
+    @command
     def main(argv=None):
         if failure:
             raise failure
@@ -359,7 +368,7 @@ def test_tensorflow_keeps_its_memory_unless_the_user_says_otherwise(given, used,
 
 
 def test_a_reader_that_goes_away_is_no_error_to_report(capfd):
-    @cli.command
+    @command
     def main(argv=None):
         raise BrokenPipeError
 

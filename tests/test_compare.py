@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from ser_tf import compare, fit
-from ser_tf.commandline import flags
+from ser_tf.config import resolve
 from ser_tf.corpora import splits
 from ser_tf.errors import InputError
 from ser_tf.evaluation import comparison
@@ -23,7 +23,7 @@ from ser_tf.inference import model_folder
 from ser_tf.models import PUBLISHED
 from ser_tf.training.epochs import Journal
 
-QUICK = ("--preset", "published", "--models", "cnn1", "--model-options", "filters=4", "--epochs")
+QUICK = ("published", "--models", "cnn1", "--set", "model.filters=4")
 NAME = "published-demo"
 PICTURES = [f"{NAME}{kind}.png" for kind in ("", "-confusions-cnn1", "-curves-cnn1")]
 
@@ -46,13 +46,15 @@ def finished(small_dir, cache_dir, tmp_path_factory) -> Path:
         folder = tmp_path_factory.mktemp("compared")
         patch.chdir(folder)
         data = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-        assert compare.main([*data, *QUICK, "2", "--splits", "rows", "speakers"]) == 0
+        assert (
+            compare.main([*data, *QUICK, "training.epochs=2", "--splits", "rows", "speakers"]) == 0
+        )
     return folder
 
 
 def make_result(**fields) -> Result:
     values = {
-        **{"model": "lmu", "split": "rows", "seed": 0, "preset": "published", "epochs": 50},
+        **{"model": "lmu", "split": "rows", "seed": 0, "recipe": "published", "epochs": 50},
         **{"parameters": 1_321_693, "classes": 8, "leaky": True, "train_accuracy": 0.97},
         **{"train_uar": 0.96, "test_accuracy": 0.9, "test_uar": 0.89, "test_macro_f1": 0.88},
         **{"seconds_per_epoch": 61.04, "versions": "ser_tf-0"},
@@ -64,12 +66,12 @@ def test_the_jobs_differ_in_model_split_and_seed_alone(monkeypatch):
     ran = []
     monkeypatch.setattr(compare, "_run", lambda jobs, *_: ran.extend(jobs) or 0)
     monkeypatch.setattr(compare, "_finish", lambda *_: [])
-    assert compare.main(["--preset", "published", "--seeds", "0", "1"]) == 0
+    assert compare.main(["published", "--seeds", "0", "1"]) == 0
     assert len(ran) == len({folder for _, folder in ran}) == 5 * 3 * 2
-    published = flags.PRESETS["published"].items() - {("split.kind", "rows")}
     for wanted, _ in ran:
         assert wanted.model.entry == PUBLISHED[wanted.model.name]
-        assert set(published) <= set(dict(wanted.items()).items())
+        assert wanted.recipe == "published"
+        assert wanted.training == resolve("published").training
         same = dataclasses.replace(
             ran[0].config,
             model=wanted.model,
@@ -125,7 +127,7 @@ def test_the_scaler_is_that_of_the_training_rows(finished, small_dir, cache_dir)
 
 def test_a_job_is_the_run_of_fit_with_its_flags(finished, small_dir, cache_dir, tmp_path):
     flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-    flags += ["--preset", "published", "--model", "cnn1", "--model-options", "filters=4"]
+    flags += ["--recipe", "published", "--model", "cnn1", "--set", "model.filters=4"]
     flags += ["--split", "speakers", "--epochs", "2", "--output", str(tmp_path / "m")]
     assert fit.main(flags) == 0
     job = finished / f"saved_models/compare-{NAME}/cnn1-speakers-0"
@@ -142,7 +144,7 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, c
             raise KeyboardInterrupt
         begin(self, epoch, logs)
 
-    flags = (*QUICK, "2", "--splits", "rows", "speakers")
+    flags = (*QUICK, "training.epochs=2", "--splits", "rows", "speakers")
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "on_epoch_begin", interrupt)
         assert run(*flags) == 130
@@ -166,7 +168,7 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, c
 @pytest.mark.parametrize("split", ["rows", "clips"], ids=["a job again", "another job"])
 def test_runs_of_other_flags_are_not_mixed_in(split, finished, run, capsys):
     shutil.copytree(finished / "saved_models", "saved_models")
-    assert run(*QUICK, "3", "--splits", split) == 1
+    assert run(*QUICK, "training.epochs=3", "--splits", split) == 1
     assert "training.epochs: the run in" in capsys.readouterr().err
 
 
@@ -189,8 +191,8 @@ def test_the_table_of_unknown_results_names_the_known(capsys):
 def test_a_protocol_is_a_mean_over_folds_for_every_seed(run, monkeypatch):
     folds = [splits.Fold((f"demo-0{n}",), (f"demo-0{n + 1}",)) for n in (1, 2)]
     monkeypatch.setitem(splits.PROTOCOLS, "ravdess", tuple(folds))
-    flags = ("--protocol", "ravdess", "--models", "cnn1", "--model-options", "filters=4")
-    assert run(*flags, "--epochs", "1", "--seeds", "0", "1", "--output", "compare-p") == 0
+    flags = ("--models", "cnn1", "--set", "split.protocol=ravdess", "model.filters=4")
+    assert run(*flags, "training.epochs=1", "--seeds", "0", "1", "--output", "compare-p") == 0
     for seed, found in enumerate(comparison.load("p")):
         scores = [
             json.loads(
@@ -212,8 +214,8 @@ def test_a_protocol_is_a_mean_over_folds_for_every_seed(run, monkeypatch):
         (["--seeds", "-1"], "from 0 to"),
         (["--last-epochs", "0", "--table", "n"], "--last-epochs"),
         (["--last-epochs", "5"], "--table"),
-        (["--protocol", "ravdess", "--splits", "rows"], "split.kind=speakers"),
-        (["--protocol", "ravdess", "--folds", "3"], "exclude each other"),
+        (["--set", "split.protocol=ravdess", "--splits", "rows"], "split.kind=speakers"),
+        (["--set", "split.protocol=ravdess", "split.folds=3"], "exclude each other"),
     ],
 )
 def test_wrong_flags_exit_with_2_and_name_what_is_right(arguments, named, capsys):
@@ -267,15 +269,15 @@ def test_without_scores_of_every_epoch_there_are_no_means(text, named, capsys):
 
 
 def test_without_the_preset_there_are_no_published_figures():
-    assert "published" not in comparison.markdown([make_result(preset="")])
+    assert "published" not in comparison.markdown([make_result(recipe="")])
 
 
 def test_a_job_that_cannot_be_done_does_not_stop_the_others(run, capsys, monkeypatch):
-    def train(wanted, folder, data):
-        raise InputError(f"{wanted.split.kind}: diverged.")
+    def train(job, data):
+        raise InputError(f"{job.config.split.kind}: diverged.")
 
     monkeypatch.setattr(compare, "_train", train)
-    assert run(*QUICK, "1", "--splits", "rows", "speakers") == 1
+    assert run(*QUICK, "training.epochs=1", "--splits", "rows", "speakers") == 1
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert [line.rsplit(": ", 2)[1:] for line in errors] == [
         ["rows", "diverged."],
@@ -285,8 +287,8 @@ def test_a_job_that_cannot_be_done_does_not_stop_the_others(run, capsys, monkeyp
 
 def test_runs_without_test_clips_cannot_be_compared(capsys):
     with pytest.raises(SystemExit, match="2"):
-        compare.main(["--no-test"])
-    assert "--no-test" in capsys.readouterr().err
+        compare.main(["--set", "split.test=false"])
+    assert "split.test" in capsys.readouterr().err
 
 
 def test_runs_that_are_no_longer_there_are_named(finished, monkeypatch, caplog):
@@ -294,7 +296,7 @@ def test_runs_that_are_no_longer_there_are_named(finished, monkeypatch, caplog):
     comparison.add(NAME, [make_result()])
     with caplog.at_level("WARNING", "ser_tf.compare"):
         compare._finish(Path(f"saved_models/compare-{NAME}"), NAME)
-    assert "perhaps of other flags: lmu, rows (LEAKY), seed 0" in caplog.text
+    assert "perhaps of other settings: lmu, rows (LEAKY), seed 0" in caplog.text
 
 
 def test_results_survive_the_csv_and_later_runs_replace_earlier_ones():

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from ser_tf import config
-from ser_tf.commandline import command, flags
-from ser_tf.commandline.flags import PRESETS
 from ser_tf.config import (
     Config,
     Features,
@@ -22,56 +20,50 @@ from ser_tf.models import MODELS, PUBLISHED
 from ser_tf.models.features import FEATURES
 
 
-def parse(*arguments: str) -> Config:
-    parser = command.parser("fit", "")
-    flags.add_flags(parser)
-    return flags.from_flags(vars(parser.parse_args(arguments)))
-
-
 @pytest.mark.parametrize(
-    "arguments",
+    ("recipe", "settings"),
     [
-        (),
-        ("--preset", "published"),
-        ("--model", "cnn1", "--features", "logmel", "--augment", "noise", "specaugment"),
-        ("--model-options", "units=32,16", "order=8", "theta=none"),
-        ("--test-speakers", "ravdess-02", "ravdess-05", "--no-validation"),
-        ("--protocol", "ravdess", "--seed", "3"),
+        ("mfcc-lmu", {}),
+        ("published", {}),
+        ("ser-lmu", {"training": {"epochs": 3}}),
+        ("mfcc-lmu", {"model": "cnn1", "augmentation.layers": ["noise", "specaugment"]}),
+        ("mfcc-lmu", {"model": {"units": [32, 16], "order": 8, "theta": None}}),
+        ("mfcc-lmu", {"split.test_speakers": ["ravdess-02"], "split.validation": False}),
     ],
 )
-def test_a_configuration_survives_json(arguments):
-    wanted = parse(*arguments)
+def test_a_configuration_survives_json(recipe, settings):
+    wanted = config.resolve(recipe, settings)
     assert from_json(json.loads(json.dumps(to_json(wanted)))) == wanted
 
 
 def test_json_holds_every_hyperparameter():
-    stored = to_json(parse("--model", "lmu"))
+    stored = to_json(config.resolve())
     assert stored["model"] == {"name": "lmu", **dataclasses.asdict(MODELS["lmu"])}
     assert stored["features"] == {"name": "mfcc", **dataclasses.asdict(FEATURES["mfcc"])}
 
 
-def test_the_published_preset_is_the_published_setting():
-    wanted = parse("--preset", "published")
-    assert dict(wanted.items()).items() >= PRESETS["published"].items()
+def test_the_published_recipe_is_the_published_setting():
+    wanted = config.resolve("published")
     assert wanted.model.entry == PUBLISHED["lmu"]
     assert (wanted.training.epsilon, wanted.training.epochs) == (1e-6, 50)
+    assert wanted.augmentation.published_rows
 
 
-def test_a_flag_overrides_the_preset():
-    wanted = parse("--preset", "published", "--split", "speakers", "--epochs", "3")
+def test_settings_are_above_the_recipe():
+    wanted = config.resolve("published", {"split": "speakers", "epochs": 3})
     assert (wanted.split.kind, wanted.training.epochs) == ("speakers", 3)
     assert wanted.augmentation.published_rows
 
 
-def test_options_reach_the_entries():
-    wanted = parse("--feature-options", "n_mfcc=13", "--model-options", "units=32", "dropout=0.5")
+def test_hyperparameters_reach_the_entries():
+    wanted = config.resolve(settings={"features.n_mfcc": 13, "model": {"units": 32}})
     assert wanted.features.entry == dataclasses.replace(FEATURES["mfcc"], n_mfcc=13)
-    assert (wanted.model.entry.units, wanted.model.entry.dropout) == ((32,), 0.5)
+    assert wanted.model.entry.units == (32,)
 
 
 def test_a_configuration_of_another_version_is_refused():
     with pytest.raises(UnknownValueError, match="teacher"):
-        from_json({**to_json(parse()), "teacher": "hubert"})
+        from_json({**to_json(Config()), "teacher": "hubert"})
 
 
 def test_an_unknown_option_names_the_choices():
@@ -145,24 +137,8 @@ def test_errors_carry_the_keys_at_fault(values, keys):
     assert all(key.rpartition(".")[2] in str(raised.value) for key in keys)
 
 
-@pytest.mark.parametrize(
-    ("flags", "reason"),
-    [
-        (["--epochs", "0"], "must be an integer of at least 1; received 0"),
-        (["--epochs", "2.5"], "must be an integer of at least 1; received 2.5"),
-        (["--seed", "4294967296"], "must be an integer from 0 to 4294967295; received 4294967296"),
-        (["--mixup", "50%"], "must be a number from 0 to 1; received 50%"),
-        (["--learning-rate", "inf"], "must be a number above 0; received inf"),
-    ],
-)
-def test_numbers_out_of_range_are_named(flags, reason, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        parse(*flags)
-    assert f"argument {flags[0]}: {reason}" in capsys.readouterr().err
-
-
 def test_options_that_differ_are_named_without_the_others(tmp_path):
-    stored, wanted = parse("--model-options", "units=8"), parse("--model-options", "units=9")
+    stored, wanted = (Config.from_items({"model.units": units}) for units in (8, 9))
     with pytest.raises(InputError) as raised:
         config.refuse_changes(stored, wanted, ["model"], tmp_path, "choose.")
     assert str(raised.value) == (
@@ -171,23 +147,9 @@ def test_options_that_differ_are_named_without_the_others(tmp_path):
 
 
 def test_what_nobody_means_can_still_be_read():
-    stored = to_json(parse("--sounds", "9"))
+    stored = to_json(Config.from_items({"augmentation.sounds": 9}))
     stored["training"]["class_weights"] = True
     assert from_json(stored).training.class_weights
-
-
-@pytest.mark.parametrize(
-    ("flags", "note"),
-    [
-        (["--ema-momentum", "0.9"], "split.validation=true. --preset published sets "),
-        (["--split", "speakers", "--validation-speakers", "a"], "exclude each other. --preset "),
-    ],
-)
-def test_what_a_preset_sets_is_told_as_it_is_set(flags, note):
-    with pytest.raises(UsageError) as raised:
-        parse("--preset", "published", *flags)
-    assert note in str(raised.value)
-    assert str(raised.value).endswith(" sets split.validation = false.")
 
 
 @pytest.mark.parametrize("name", recipes.names())

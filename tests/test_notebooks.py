@@ -23,7 +23,7 @@ QUICK = {
     "01_train": "EPOCHS = 1",
     "02_data_and_features": "",
     "03_published_table": (
-        "EPOCHS = 1; SPLITS = ['rows', 'speakers']; OPTIONS = ['--model-options', 'filters=4']"
+        "EPOCHS = 1; SPLITS = ['rows', 'speakers']; OPTIONS = ['model.filters=4']"
     ),
     "04_serve": "EPOCHS = 1; DOCKER = False",
 }

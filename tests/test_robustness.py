@@ -119,11 +119,24 @@ def test_an_unknown_kind_of_sound_names_the_choices():
 @pytest.mark.slow
 def test_a_model_that_learns_sounds_answers_them_less_surely(small_dir, cache_dir, tmp_path):
     flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-    quick = ["--features", "causal", "--epochs", "12", "--batch-size", "8", "--keep", "last"]
+    quick = [
+        "--features",
+        "causal",
+        "--epochs",
+        "12",
+        "--set",
+        "training.batch_size=8",
+        "training.keep=last",
+    ]
     top = {}
     for count in (0, 24):
         folder = tmp_path / str(count)
-        assert fit.main([*flags, *quick, "--output", str(folder), "--sounds", str(count)]) == 0
+        assert (
+            fit.main(
+                [*flags, *quick, "--output", str(folder), "--set", f"augmentation.sounds={count}"]
+            )
+            == 0
+        )
         recogniser = Recogniser(model_folder.load(folder))
         heard = [recogniser.answer(sound) for sound in sounds.make_sounds(6, RATE_HZ, seed=1000)]
         top[count] = np.mean([answer.probability for answer in heard])

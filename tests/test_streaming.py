@@ -372,10 +372,10 @@ def test_clips_of_less_than_a_block_are_refused():
 def folder(small_dir, cache_dir, tmp_path_factory):
     """A streaming ensemble, trained for an epoch."""
     output = tmp_path_factory.mktemp("streaming") / "model"
-    sizes = ["members=2", "filters=12", "units=10,8", "order=6", "theta=40,90", "memory_d=3"]
+    sizes = "members=2 filters=12 units=10,8 order=6 theta=40,90 memory_d=3".split()
     flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-    flags += ["--features", "causal", "--feature-options", "pitch=true"]
-    flags += ["--epochs", "1", "--model-options", *sizes]
+    flags += ["--features", "causal", "--epochs", "1", "--set", "features.pitch=true"]
+    flags += [f"model.{size}" for size in sizes]
     assert fit.main([*flags, "--output", str(output)]) == 0
     return output
 
@@ -451,7 +451,7 @@ def test_an_ensemble_follows_a_stream_only_if_its_members_do():
 def test_only_an_lmu_of_our_own_follows_streams(capsys):
     for flags, named in (
         (["--model", "cnn1"], "choose from lmu"),
-        (["--lmu", "keras_lmu"], "needs ser_tf"),
+        (["--set", "model.memory=keras_lmu"], "model.memory"),
     ):
         with pytest.raises(SystemExit) as stop:
             fit.main(["--features", "causal", *flags])

@@ -12,7 +12,12 @@ from ser_tf.errors import InputError
 from ser_tf.inference import model_folder, predictions
 from ser_tf.training import teachers
 
-QUICK = ("--model", "cnn1", "--batch-size", "8", "--epochs", "2")
+
+def taught_by(folder, *settings):
+    return ("--set", f"training.teachers={folder}", *settings)
+
+
+QUICK = ("--model", "cnn1", "--set", "training.batch_size=8", "--epochs", "2")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def alone(run_fit, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def taught(run_fit, alone) -> Path:
     folder = alone.with_name("taught")
-    assert run_fit(folder, *QUICK, "--teachers", str(alone), "--teacher-share", "0.8") == 0
+    assert run_fit(folder, *QUICK, *taught_by(alone, "training.teacher_share=0.8")) == 0
     return folder
 
 
@@ -78,7 +83,7 @@ def test_what_is_learnt_is_the_label_and_the_answer_by_their_shares(split):
 def test_teachers_change_what_is_learnt_and_with_a_share_of_nothing_no_weight(
     run_fit, alone, taught, tmp_path
 ):
-    flags = ("--teachers", str(alone), "--teacher-share", "0")
+    flags = taught_by(alone, "training.teacher_share=0")
     assert run_fit(tmp_path / "m", *QUICK, *flags) == 0
     assert all(map(np.array_equal, weights(tmp_path / "m"), weights(alone)))
     assert not all(map(np.array_equal, weights(taught), weights(alone)))
@@ -110,7 +115,7 @@ def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, 
 def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, alone, tmp_path, capsys):
     judge = model_folder.load_metrics(alone)["train"]["per_speaker"]
     speaker = next(iter(judge))
-    flags = ("--teachers", str(alone), "--test-speakers", speaker)
+    flags = taught_by(alone, f"split.test_speakers={speaker}")
     assert run_fit(tmp_path / "m", *QUICK, *flags) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith(
@@ -124,13 +129,13 @@ def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, alone, tmp_path,
     ("flags", "told"),
     [
         (("--features", "logmel"), "error: features.name: the run in "),
-        (("--teachers", "nowhere"), "error: nowhere: no such model folder"),
+        (("--set", "training.teachers=nowhere"), "error: nowhere: no such model folder"),
     ],
 )
 def test_who_cannot_teach_is_named(flags, told, run_fit, alone, tmp_path, capsys):
-    folds = ("--folds", "2")
+    folds = ("--set", "split.folds=2")
     for more in ((), folds):
-        assert run_fit(tmp_path / "m", *QUICK, "--teachers", str(alone), *flags, *more) == 1
+        assert run_fit(tmp_path / "m", *QUICK, *taught_by(alone), *flags, *more) == 1
         assert told in capsys.readouterr().err.splitlines()[-1]
         assert not (tmp_path / "m").exists()
 
@@ -138,8 +143,14 @@ def test_who_cannot_teach_is_named(flags, told, run_fit, alone, tmp_path, capsys
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--teachers", "m", "--teacher-share", "1.5"), "--teacher-share"),
-        (("--teacher-share", "0.7"), "training.teacher_share needs training.teachers."),
+        (
+            ("--set", "training.teachers=m", "training.teacher_share=1.5"),
+            "training.teacher_share must",
+        ),
+        (
+            ("--set", "training.teacher_share=0.7"),
+            "teacher_share needs training.teachers.",
+        ),
     ],
 )
 def test_flags_that_cannot_be_followed_are_named(flags, told, run_fit, tmp_path, capsys):

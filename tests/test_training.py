@@ -29,7 +29,7 @@ from ser_tf.training import checkpoint
 from ser_tf.training.checkpoint import State
 from ser_tf.training.epochs import UAR, Accuracy, Journal
 
-QUICK = ("--model", "cnn1", "--batch-size", "8", "--epochs", "4")
+QUICK = ("--model", "cnn1", "--set", "training.batch_size=8", "--epochs", "4")
 
 
 def run_fit(small_dir: Path, cache_dir: Path, output: Path, *flags: str) -> int:
@@ -156,14 +156,15 @@ def stop_after(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Journal, "on_train_batch_end", interrupt)
 
 
+_AUGMENTED = ("--set", "augmentation.layers=noise,specaugment")
 _MIXED = (
-    *("--model", "lmu", "--features", "causal", "--mixup", "0.5", "--ema-momentum", "0.8"),
-    *("--keep", "last", "--augment", "background", "channel", "--augment-copies", "2"),
-    *("--balance-corpora", "0.5"),
+    *("--model", "lmu", "--features", "causal", "--set", "augmentation.mixup=0.5"),
+    *("augmentation.layers=background,channel", "augmentation.copies=2", "training.keep=last"),
+    *("training.ema_momentum=0.8", "training.balance_corpora=0.5"),
 )
 
 
-@pytest.mark.parametrize("augment", [(), ("--augment", "noise", "specaugment"), _MIXED])
+@pytest.mark.parametrize("augment", [(), _AUGMENTED, _MIXED])
 def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_weights(
     augment, uninterrupted, small_dir, cache_dir, tmp_path, monkeypatch, capsys
 ):
@@ -260,7 +261,7 @@ def test_a_broken_checkpoint_is_named(uninterrupted, small_dir, cache_dir, tmp_p
 
 
 def test_without_validation_the_last_epoch_counts(small_dir, cache_dir, tmp_path):
-    flags = ("--model", "cnn1", "--epochs", "2", "--no-validation", "--split", "clips")
+    flags = "--model cnn1 --epochs 2 --set split.validation=false --split clips".split()
     run_fit(small_dir, cache_dir, tmp_path / "m", *flags)
     metrics = json.loads((tmp_path / "m" / "metrics.json").read_text())
     assert "validation" not in metrics
@@ -268,7 +269,7 @@ def test_without_validation_the_last_epoch_counts(small_dir, cache_dir, tmp_path
 
 
 def test_the_rows_split_is_marked_leaky(small_dir, cache_dir, tmp_path, capsys):
-    flags = ("--preset", "published", "--model", "cnn1", "--epochs", "1")
+    flags = ("--recipe", "published", "--model", "cnn1", "--epochs", "1")
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
     output = capsys.readouterr()
     assert "leak" in output.err
@@ -285,15 +286,15 @@ def test_the_rows_split_is_marked_leaky(small_dir, cache_dir, tmp_path, capsys):
 
 
 def test_watching_the_test_clips_changes_no_weight(small_dir, cache_dir, tmp_path):
-    flags = ("--model", "cnn1", "--epochs", "2", "--batch-size", "8", "--no-validation")
-    for name, watch in (("with", ("--watch-test",)), ("without", ())):
+    flags = "--model cnn1 --epochs 2 --set training.batch_size=8 split.validation=false".split()
+    for name, watch in (("with", ("training.watch_test=true",)), ("without", ())):
         run_fit(small_dir, cache_dir, tmp_path / name, *flags, *watch)
     for one, same in zip(weights(tmp_path / "with"), weights(tmp_path / "without"), strict=True):
         np.testing.assert_array_equal(one, same)
 
 
 def test_folds_test_every_speaker_once_and_report_their_mean(small_dir, cache_dir, tmp_path):
-    flags = ("--folds", "3", "--model", "cnn1", "--epochs", "1")
+    flags = ("--set", "split.folds=3", "--model", "cnn1", "--epochs", "1")
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
     folds = [tmp_path / "m" / f"fold-{number}" for number in (1, 2, 3)]
     tables = [pd.read_csv(fold / "predictions.csv") for fold in folds]
@@ -310,7 +311,16 @@ def test_a_protocol_goes_on_with_the_fold_that_was_cut_off(
 ):
     folds = [splits.Fold((f"demo-0{n}",), (f"demo-0{n + 1}",)) for n in (1, 2)]
     monkeypatch.setitem(splits.PROTOCOLS, "ravdess", tuple(folds))
-    flags = ("--protocol", "ravdess", "--model", "cnn1", "--epochs", "2", "--batch-size", "8")
+    flags = (
+        "--set",
+        "split.protocol=ravdess",
+        "--model",
+        "cnn1",
+        "--epochs",
+        "2",
+        "--set",
+        "training.batch_size=8",
+    )
     with monkeypatch.context() as patch:
         stop_after(1, patch)
         assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 130
@@ -336,8 +346,8 @@ def test_class_weights_are_used(small_dir, cache_dir, tmp_path):
         if "happy" in path.name or int(path.name[5:7]) % 2:
             shutil.copy(path, lopsided)
     losses = []
-    for name, *flags in (("equal",), ("weighed", "--class-weights")):
-        flags += ["--schedule", "constant", "--model", "cnn1", "--epochs", "1"]
+    for name, *flags in (("equal",), ("weighed", "--set", "training.class_weights=true")):
+        flags += ["--set", "training.schedule=constant", "--model", "cnn1", "--epochs", "1"]
         assert run_fit(lopsided, cache_dir, tmp_path / name, *flags) == 0
         losses.append(pd.read_csv(tmp_path / name / "history.csv")["loss"].item())
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
@@ -352,7 +362,15 @@ def test_what_is_of_no_emotion_counts_in_no_figure_of_an_epoch():
 
 
 def test_a_run_that_diverges_at_once_says_so(small_dir, cache_dir, tmp_path, capsys):
-    flags = ("--model", "cnn1", "--epochs", "3", "--learning-rate", "1e38", "--keep", "last")
+    flags = (
+        "--model",
+        "cnn1",
+        "--epochs",
+        "3",
+        "--set",
+        "training.learning_rate=1e38",
+        "training.keep=last",
+    )
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
     assert "training.learning_rate: epoch" in capsys.readouterr().err
     assert not (tmp_path / "m" / "model.keras").exists()
@@ -402,17 +420,17 @@ def test_only_a_run_is_removed(tmp_path):
 def test_what_cannot_be_trained_replaces_nothing(small_dir, cache_dir, tmp_path, capsys):
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "config.json").write_text("{}")
-    flags = ("--model", "cnn1", "--model-options", "dropout=1.5", "--overwrite")
+    flags = ("--model", "cnn1", "--set", "model.dropout=1.5", "--overwrite")
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
     assert "model: " in capsys.readouterr().err
     assert (tmp_path / "m" / "config.json").read_text() == "{}"
 
 
-@pytest.mark.parametrize("folds", [(), ("--folds", "2")])
+@pytest.mark.parametrize("folds", [(), ("--set", "split.folds=2")])
 def test_a_hyperparameter_that_is_refused_leaves_no_run(
     small_dir, cache_dir, tmp_path, folds, capsys
 ):
-    flags = ("--model", "cnn1", "--epochs", "1", "--model-options", "dropout=1.5", *folds)
+    flags = ("--model", "cnn1", "--epochs", "1", "--set", "model.dropout=1.5", *folds)
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 1
     assert "model: " in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
@@ -448,9 +466,9 @@ def test_a_run_that_keeps_the_last_epoch_never_loses_patience():
 def test_what_is_validated_and_kept_is_the_weights_average(small_dir, cache_dir, tmp_path):
     kept = {}
     for momentum in (None, "0", "0.9"):
-        flags = ("--ema-momentum", momentum) if momentum else ()
+        flags = ("--set", f"training.ema_momentum={momentum}") if momentum else ()
         folder = tmp_path / f"m{momentum}"
-        run_fit(small_dir, cache_dir, folder, *QUICK, "--keep", "last", *flags)
+        run_fit(small_dir, cache_dir, folder, *QUICK, "--set", "training.keep=last", *flags)
         kept[momentum] = weights(folder)
         history = pd.read_csv(folder / "history.csv")
         validation = model_folder.load_metrics(folder)["validation"]
@@ -462,7 +480,7 @@ def test_what_is_validated_and_kept_is_the_weights_average(small_dir, cache_dir,
 
 
 def test_without_test_clips_the_validation_clips_are_scored(small_dir, cache_dir, tmp_path, capsys):
-    flags = ("--model", "cnn1", "--epochs", "1", "--no-test")
+    flags = ("--model", "cnn1", "--epochs", "1", "--set", "split.test=false")
     assert run_fit(small_dir, cache_dir, tmp_path / "m", *flags) == 0
     metrics = model_folder.load_metrics(tmp_path / "m")
     assert "test" not in metrics

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ser_tf.benchmark import lmu, pipeline, serving
-from ser_tf.commandline import command as cli
+from ser_tf.commandline.command import command, make_parser
 
 
 class Benchmark(Protocol):
@@ -33,7 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 """The benchmarks by name."""
 
 
-@cli.command
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the benchmark that the flags name."""
     arguments = _parser().parse_args(argv)
@@ -45,10 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser("benchmark", "Time parts of the project side by side.")
+    parser = make_parser("benchmark", "Time parts of the project side by side.")
     commands = parser.add_subparsers(dest="benchmark", required=True)
     for name, benchmark in BENCHMARKS.items():
-        command = commands.add_parser(name, help=benchmark.SUMMARY)
-        benchmark.add_flags(command)
-        command.add_argument("--json", action="store_true", help="print JSON")
+        own = commands.add_parser(name, help=benchmark.SUMMARY)
+        benchmark.add_flags(own)
+        own.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -14,7 +14,7 @@ from typing import Any
 
 from ser_tf.benchmark.rivals import WAYS
 from ser_tf.benchmark.step import BATCH, CASES
-from ser_tf.commandline import command as cli
+from ser_tf.commandline import flags
 from ser_tf.errors import InputError
 
 SUMMARY = "steps of the LMU layer against keras_lmu, the order-first formula and LSTM"
@@ -39,14 +39,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--memory-gb",
-        type=cli.at_least(float, 1),
+        type=flags.at_least(float, 1),
         metavar="X",
         default=12.0,
         help="most memory a case may take (default: %(default)s)",
     )
     parser.add_argument(
         "--limit-seconds",
-        type=cli.at_least(float, 1),
+        type=flags.at_least(float, 1),
         metavar="X",
         default=300.0,
         help="longest a case may take, building included (default: %(default)s)",

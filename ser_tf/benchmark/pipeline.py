@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_tf import backend
-from ser_tf.commandline import command
+from ser_tf.commandline import flags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,10 +21,10 @@ ROUNDS = 5
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the corpora and the number of clips."""
-    command.add_corpora(parser, "the four that kagglehub can download")
+    flags.add_corpora(parser, "the four that kagglehub can download")
     parser.add_argument(
         "--clips",
-        type=command.at_least(int, 10),
+        type=flags.at_least(int, 10),
         metavar="N",
         default=480,
         help="clips a turn (default: %(default)s)",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_tf import audio, backend
-from ser_tf.commandline import command as cli
+from ser_tf.commandline import flags
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
 
@@ -33,14 +33,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         required=True,
         help=f"model folder made by fit with --features {' or '.join(COMPARED)}",
     )
-    cli.add_corpora(parser, "the synthetic demo corpus")
+    flags.add_corpora(parser, "the synthetic demo corpus")
     for flag, default, text in (
         ("--clips", 100, "clips to compare rates on"),
         ("--turns", 100, "turns of the latencies"),
     ):
         parser.add_argument(
             flag,
-            type=cli.at_least(int, 2),
+            type=flags.at_least(int, 2),
             metavar="N",
             default=default,
             help=f"{text} (default: %(default)s)",

@@ -1,126 +1,172 @@
-"""Configurations from the flags of a command, on top of presets."""
+"""Flags that commands share: their types, common ones, and those that make a configuration."""
 
 import argparse
-from collections.abc import Collection, Mapping
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ser_tf import config
-from ser_tf.commandline import command
-from ser_tf.config import Config, UsageError
-from ser_tf.config.stored import _KEYS
-from ser_tf.corpora.splits import KINDS, PROTOCOLS
-from ser_tf.models import MEMORIES, MODELS
-from ser_tf.models.augmentations import AUGMENTATIONS
-from ser_tf.models.features import FEATURES
+from ser_tf import config, files
+from ser_tf.config import Layer
+from ser_tf.corpora import CORPORA
+from ser_tf.inference import shipped
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "published": {
-        "features.name": "published",
-        "augmentation.published_rows": True,
-        "split.kind": "rows",
-        "split.validation": False,
-        "training.watch_test": True,
-        "training.all_classes": True,
-        "training.epochs": 50,
-        "training.patience": None,
-        "training.batch_size": 64,
-        "training.learning_rate": 1e-3,
-        "training.schedule": "constant",
-        # Keras adds it before it corrects the bias: at first it weighs more than published.
-        "training.epsilon": 1e-6,
-    }
+REMOVED: Mapping[str, str] = {
+    "--feature-options": "--set features.NAME=...",
+    "--model-options": "--set model.NAME=...",
+    "--lmu": "--set model.memory=...",
+    "--augment": "--set augmentation.layers=...",
+    "--augment-copies": "--set augmentation.copies=...",
+    "--copies": "--set augmentation.published_rows=...",
+    "--mixup": "--set augmentation.mixup=...",
+    "--sounds": "--set augmentation.sounds=...",
+    "--split-seed": "--set split.seed=...",
+    "--no-validation": "--set split.validation=false",
+    "--no-test": "--set split.test=false",
+    "--no-watch-test": "--set training.watch_test=false",
+    **{
+        "--" + name.replace("_", "-"): f"--set split.{name}=..."
+        for name in ("folds", "protocol", "test_speakers", "validation_speakers")
+    },
+    **{f"--{name}": f"--set split.{name}=true" for name in ("validation", "test")},
+    **{
+        "--" + name.replace("_", "-"): f"--set training.{name}=..."
+        for name in (
+            *("patience", "keep", "batch_size", "learning_rate", "schedule", "epsilon"),
+            *("ema_momentum", "balance_corpora", "teachers", "teacher_share"),
+        )
+    },
+    **{
+        "--" + name.replace("_", "-"): f"--set training.{name}=true"
+        for name in ("class_weights", "all_classes", "watch_test")
+    },
 }
-"""For each preset, the settings it has; any flag that is given overrides."""
-
-_WHOLE = {"type": command.at_least(int, 1), "metavar": "N"}
-_SHARE = {"type": command.share, "metavar": "X"}
-_WORDS = {"nargs": "+", "metavar": "ID"}
-_BOTH = {"action": argparse.BooleanOptionalAction}
-_OPTIONS = {"nargs": "+", "type": command.option, "metavar": "NAME=VALUE"}
-
-FLAGS: dict[str, dict[str, Any]] = {
-    "preset": {"choices": tuple(PRESETS)},
-    "features": {"choices": tuple(FEATURES)},
-    "feature_options": _OPTIONS,
-    "model": {"choices": tuple(MODELS)},
-    "model_options": _OPTIONS,
-    "lmu": {"choices": tuple(MEMORIES)},
-    "augment": {"nargs": "*", "choices": tuple(AUGMENTATIONS)},
-    "augment_copies": _WHOLE,
-    "sounds": {"type": command.at_least(int, 0), "metavar": "N"},
-    "mixup": _SHARE,
-    "teachers": _WORDS,
-    "teacher_share": _SHARE,
-    "copies": {"choices": ("none", "published")},
-    "split": {"choices": KINDS},
-    "split_seed": {"type": command.seed, "metavar": "N"},
-    "folds": {"type": command.at_least(int, 2), "metavar": "K"},
-    "protocol": {"choices": tuple(PROTOCOLS)},
-    "test_speakers": _WORDS,
-    "validation_speakers": _WORDS,
-    "validation": _BOTH,
-    "test": _BOTH,
-    "watch_test": _BOTH,
-    "all_classes": {"action": "store_true"},
-    "epochs": _WHOLE,
-    "patience": _WHOLE,
-    "keep": {"choices": ("best", "last")},
-    "batch_size": _WHOLE,
-    "learning_rate": {"type": command.positive, "metavar": "X"},
-    "schedule": {"choices": ("cosine", "constant")},
-    "epsilon": {"type": command.positive, "metavar": "X"},
-    "ema_momentum": _SHARE,
-    "balance_corpora": {**_SHARE, "nargs": "?", "const": 1.0},
-    "class_weights": {"action": "store_true"},
-    "seed": {"type": command.seed, "metavar": "N"},
-}
+"""Flags of version 0.1, and how their settings are given now."""
 
 
-def add_flags(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
-    """Adds the flags of a configuration, but for those in `without`.
+def parse(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, removed: Mapping[str, str]
+) -> dict[str, Any]:
+    """The values of flags by name; ends the command at the first flag that is no longer there.
 
-    Flags that are not given leave no trace in the namespace, so that presets can tell.
+    Args:
+        parser: of the command.
+        argv: the arguments; None: those of the process.
+        removed: what became of flags of this command, in addition to `REMOVED`.
     """
-    for name, argument in FLAGS.items():
-        if name not in without:
-            flag = "--" + name.replace("_", "-")
-            parser.add_argument(flag, default=argparse.SUPPRESS, **argument)
+    arguments = sys.argv[1:] if argv is None else argv
+    now = {**REMOVED, **removed}
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if flag in now:
+            parser.error(f"{flag} is now {now[flag]}")
+    return vars(parser.parse_args(arguments))
 
 
-def given_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings among the flags `given`, by dotted key."""
-    found: dict[str, Any] = {}
-    for name, value in given.items():
-        if value is None:
-            continue
-        if name in ("feature_options", "model_options"):
-            prefix = name.partition("_")[0].replace("feature", "features")
-            found |= {f"{prefix}.{option}": item for option, item in value}
-        elif name == "lmu":
-            found["model.memory"] = value
-        elif name == "copies":
-            found["augmentation.published_rows"] = value == "published"
-        elif name in _KEYS and name != "preset":
-            found[_KEYS[name]] = str(value) if isinstance(value, Path) else value
-    return found
+def add_corpora(parser: argparse.ArgumentParser, default: str) -> None:
+    """Adds `--corpora`, `--data-dir` and `--cache-dir`; `default` says what None stands for."""
+    parser.add_argument(
+        "--corpora",
+        nargs="+",
+        choices=tuple(CORPORA),
+        help=f"corpora to use (default: {default})",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds one folder per corpus, or the corpus's own folder when one is "
+        "named; without it kagglehub downloads the corpora",
+    )
+    add_cache_dir(parser)
 
 
-def from_flags(given: Mapping[str, Any]) -> Config:
-    """The configuration of the flags `given`, on top of the preset among them.
+def add_cache_dir(parser: argparse.ArgumentParser) -> None:
+    """Adds `--cache-dir`."""
+    parser.add_argument(
+        "--cache-dir",
+        type=Path,
+        metavar="DIR",
+        default=files.default_cache_dir(),
+        help="folder for decoded clips, features and the synthetic demo corpus "
+        "(default: %(default)s)",
+    )
 
-    Raises:
-        UsageError: if two settings exclude each other or one is unknown.
+
+def add_model_dir(parser: argparse.ArgumentParser) -> None:
+    """Adds `--model-dir`, by default the model that comes with the package."""
+    default = shipped.model_dir()
+    parser.add_argument(
+        "--model-dir",
+        type=Path,
+        metavar="DIR",
+        default=default,
+        required=default is None,
+        help="model folder made by fit (default: the shipped one, %(default)s)",
+    )
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Adds `--set`, whose value is a list of pairs of key and value."""
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        type=assignment,
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings by key, as in training.batch_size=64 model.units=64,32 split.folds=none; "
+        "`python -m ser_tf.fit --show` lists all keys",
+    )
+
+
+def layers(given: Mapping[str, Any], keys: Mapping[str, str]) -> list[Layer]:
+    """The settings that flags give, lowest first.
+
+    Args:
+        given: the flags' values by name.
+        keys: the setting of each flag that stands for one, by name.
     """
-    recipe = given.get("preset")
-    preset = PRESETS.get(recipe or "", {})
-    settings = given_settings(given)
-    try:
-        wanted = Config.from_items({**preset, **settings}, recipe)
-        wanted.refuse_nonsense()
-    except UsageError as error:
-        unasked = [key for key in error.keys if key in preset and key not in settings]
-        note = " and ".join(f"{key} = {config.toml(preset[key])}" for key in unasked)
-        message = f"{error} --preset {recipe} sets {note}." if note else str(error)
-        raise UsageError(message, error.keys) from error
-    return wanted
+    values = {name: given[name] for name in keys if given.get(name) is not None}
+    flags = [
+        Layer("--" + name.replace("_", "-"), {keys[name]: _plain(value)})
+        for name, value in values.items()
+    ]
+    return [Layer("--set", dict(given["set"])), *flags]
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """The type of a flag whose value reads KEY=VALUE: the key and the value."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"must read KEY=VALUE; received {text}")
+    return key, config.parse(value)
+
+
+def at_least(type_: type, low: float) -> Callable[[str], Any]:
+    """The type of a flag whose value is a finite number of `type_` that is not below `low`."""
+    return _number(type_, lambda value: low <= value < math.inf, f"of at least {low}")
+
+
+def _number(type_: type, fits: Callable[[float], bool], rule: str) -> Callable[[str], Any]:
+    wanted = f"must be {'an integer' if type_ is int else 'a number'} {rule}"
+
+    def number(text: str) -> Any:
+        try:
+            value = type_(text)
+        except ValueError:
+            value = math.nan  # fits nothing
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"{wanted}; received {text}")
+        return value
+
+    return number
+
+
+seed = _number(int, lambda value: 0 <= value < 2**32, f"from 0 to {2**32 - 1}")
+"""The type of a flag whose value is a seed."""

@@ -61,6 +61,8 @@ def read(path: Path) -> tuple[Config, tuple[str, ...]]:
                 f"{path}: format {content['format']}, this version of ser_tf reads formats up to "
                 f"{FORMAT}; update ser_tf."
             )
+        if not isinstance(content["config"], dict):
+            raise TypeError
         return from_json(content["config"], content["format"]), tuple(content["classes"])
     except (InputError, OSError):
         raise

@@ -3,6 +3,7 @@
 import csv
 import itertools
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +18,16 @@ SPLITS = ("rows", "clips", "speakers")
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run. Rates are from 0 to 1; `split` also says if it is a mean over folds."""
+    """A finished run.
+
+    Rates are from 0 to 1. `split` also says whether they are means over folds. `recipe` is "" where
+    none is known.
+    """
 
     model: str
     split: str
     seed: int
-    preset: str
+    recipe: str
     epochs: int
     parameters: int
     classes: int
@@ -41,21 +46,23 @@ class Result:
         return f"{self.model}, {self.split}{' (LEAKY)' if self.leaky else ''}"
 
     @property
-    def place(self) -> tuple[int, tuple[int, str], int]:
+    def place(self) -> tuple[str, int, tuple[int, str], int]:
         """What tables are sorted by; no two runs of a comparison have the same."""
         known = SPLITS.index(self.split) if self.split in SPLITS else len(SPLITS)
-        return list(MODELS).index(self.model), (known, self.split), self.seed
+        return self.recipe, list(MODELS).index(self.model), (known, self.split), self.seed
+
+
+def has_several_recipes(results: Iterable[Result]) -> bool:
+    """Whether the runs are of more than one recipe."""
+    return len({result.recipe for result in results}) > 1
 
 
 def split_name(config: Config) -> str:
     """How a configuration holds clips out, in a word or a few."""
-    if config.split.protocol:
-        return f"{config.split.protocol} folds"
-    return (
-        f"{config.split.kind} in {config.split.folds} folds"
-        if config.split.folds
-        else config.split.kind
-    )
+    split = config.split
+    if split.protocol:
+        return f"{split.protocol} folds"
+    return f"{split.kind} in {split.folds} folds" if split.folds else split.kind
 
 
 def folder_name(model: str, split: str, seed: int) -> str:
@@ -85,7 +92,7 @@ def of_folder(folder: Path) -> Result:
         model=config.model.name,
         split=split_name(config),
         seed=config.seed,
-        preset=config.recipe or "",
+        recipe=config.recipe or "",
         epochs=round(statistics.mean(map(len, epochs))),
         parameters=metrics["parameters"],
         classes=len(classes),

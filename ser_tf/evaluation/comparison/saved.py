@@ -6,7 +6,7 @@ import math
 import shutil
 import statistics
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,17 @@ def load(name: str) -> list[Result]:
     try:
         with path.open(newline="") as file:
             return [
-                Result(**{field: _READ[types[field]](text) for field, text in row.items()})
+                Result(**{field: _READ[types[field]](text) for field, text in _fields(row)})
                 for row in csv.DictReader(file)
             ]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no results of `python -m ser_tf.compare` ({error}).") from error
+
+
+def _fields(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Names and texts of a row; recipes were called presets in version 0.1."""
+    for name, text in row.items():
+        yield {"preset": "recipe"}.get(name, name), text
 
 
 def of_last_epochs(name: str, count: int) -> list[Result]:
@@ -56,7 +62,7 @@ def of_last_epochs(name: str, count: int) -> list[Result]:
     if not found:
         raise InputError(
             f"--last-epochs: no run of {FOLDER / name}.csv was scored after every epoch; "
-            "--preset published does so."
+            "the recipe published does so."
         )
     return found
 
@@ -104,14 +110,16 @@ def keep(name: str, folder: Path) -> Result:
     add(name, [result])
     for file in (model_folder.METRICS, model_folder.HISTORY):
         if (folder / file).is_file():
-            with files.replacing(kept(name, result) / file) as temporary:
+            with files.replacing(FOLDER / name / folder.name / file) as temporary:
                 shutil.copyfile(folder / file, temporary)
     return result
 
 
 def kept(name: str, result: Result) -> Path:
     """The folder with the scores and the history of a run, of older runs perhaps absent."""
-    return FOLDER / name / folder_name(result.model, result.split, result.seed)
+    plain = folder_name(result.model, result.split, result.seed)
+    of_recipe = FOLDER / name / f"{result.recipe}-{plain}"
+    return of_recipe if of_recipe.is_dir() else FOLDER / name / plain
 
 
 _READ: Mapping[Any, Callable[[str], Any]] = {

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Sequence
 
-from ser_tf.evaluation.comparison.runs import SPLITS, Result
+from ser_tf.evaluation.comparison.runs import SPLITS, Result, has_several_recipes
 
 PUBLISHED = {
     "cnn1": (0.59, 0.60),
@@ -31,8 +31,8 @@ def markdown(results: Sequence[Result], last_epochs: int | None = None) -> str:
     """
     columns = _columns(results)
     lines = [" | ".join(columns), " | ".join(("---", *["--:"] * (len(columns) - 1)))]
-    for model in dict.fromkeys(result.model for result in results):
-        own = [result for result in results if result.model == model]
+    for recipe, model in dict.fromkeys((result.recipe, result.model) for result in results):
+        own = [result for result in results if (result.recipe, result.model) == (recipe, model)]
         lines.append(" | ".join(cell(own) for cell in columns.values()))
     caption = (
         "Accuracy on training / on held-out clips in %, in brackets the held-out UAR; where there "
@@ -40,19 +40,22 @@ def markdown(results: Sequence[Result], last_epochs: int | None = None) -> str:
     )
     if last_epochs:
         caption += f" Each run's scores are the mean of its last {last_epochs} epochs."
-    notes = [caption, _SOURCE] if _of_preset(results) else [caption]
+    notes = [caption, _SOURCE] if _of_published(results) else [caption]
     return "\n".join([*(f"| {line} |" for line in lines), "", " ".join(notes), ""])
 
 
 def _columns(results: Sequence[Result]) -> dict[str, Callable[[list[Result]], str]]:
     """Headings, and from the runs of a model to its cell."""
-    columns: dict[str, Callable[[list[Result]], str]] = {
+    columns: dict[str, Callable[[list[Result]], str]] = {}
+    if has_several_recipes(results):
+        columns["recipe"] = lambda own: f"`{own[0].recipe}`"
+    columns |= {
         "model": lambda own: f"`{own[0].model}`",
         "parameters": lambda own: f"{own[0].parameters:,}",
     }
-    if _of_preset(results):
+    if _of_published(results):
         columns["*published* (**leaky**)"] = lambda own: _published(own[0].model)
-    splits = sorted({(result.place[1], result.leaky) for result in results})
+    splits = sorted({(result.place[2], result.leaky) for result in results})
     for (_, split), leaky in splits:
         heading = f"`{split}`{' (**leaky**)' if leaky else ''}"
         columns[heading] = _of_split(split, _scores)
@@ -66,8 +69,8 @@ def _columns(results: Sequence[Result]) -> dict[str, Callable[[list[Result]], st
     return columns
 
 
-def _of_preset(results: Sequence[Result]) -> bool:
-    return any(result.preset == "published" for result in results)
+def _of_published(results: Sequence[Result]) -> bool:
+    return any(result.recipe == "published" for result in results)
 
 
 def _published(model: str) -> str:
