@@ -133,6 +133,18 @@ class Run:
         return pd.concat(map(pd.read_csv, paths), keys=folds, names=["fold"]).reset_index("fold")
 
     @property
+    def predictions(self) -> "pd.DataFrame":
+        """A row a test clip, as in `predictions.csv`: `path, emotion, predicted` and so on.
+
+        Without a test they are the validation clips, and of a cross-validation there are none.
+        """
+        import pandas as pd
+
+        return pd.read_csv(
+            self.folder / model_folder.PREDICTIONS, encoding_errors="surrogateescape"
+        )
+
+    @property
     def figures(self) -> Pictures:
         """The pictures in the folder by name: "curves", "confusion", "speakers", "calibration"."""
         paths = (self.folder / name for name in model_folder.PICTURES)
