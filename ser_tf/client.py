@@ -1,4 +1,4 @@
-"""`python -m ser_tf.client`: the emotion in recordings, asked of a server."""
+"""`python -m ser_tf.client`: asks a server about the emotion in recordings."""
 
 import argparse
 import logging
@@ -17,11 +17,11 @@ _LOG = logging.getLogger(__name__)
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the server's answer for every recording; 1 if one has none."""
+    """Prints the server's answer for every recording; returns 1 if one has none."""
     arguments = _parser().parse_args(argv)
     paths = audio.find(arguments.paths)
     if arguments.server.startswith("grpc:"):
-        backend.import_tensorflow()  # the official stubs do, and would say so
+        backend.import_tensorflow()  # quietly, before the official stubs do
     failed = False
     with Client(
         arguments.server,

@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Answers for every recording; 1 if one could not be read."""
+    """Prints the answer for every recording; returns 1 if one cannot be read."""
     arguments = _parser().parse_args(argv)
     paths = audio.find(arguments.paths)
     recogniser = api.load(arguments.model_dir)
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _name_pictures(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """Where each recording's timeline is drawn; recordings of one name are numbered."""
+    """The file for each recording's timeline; recordings of the same name are numbered."""
     pictures: dict[Path, Path] = {}
     for path in dict.fromkeys(paths):
         numbers = ("", *(f"-{number}" for number in range(2, len(paths) + 1)))

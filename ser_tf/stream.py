@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Follows the sound to its end; a microphone has none but Ctrl-C."""
+    """Follows the sound to its end, or a microphone until Ctrl-C."""
     parser = _parser()
     given = parser.parse_args(argv)
     if (given.path is None) != given.mic:
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 def _follow(
     stream: "Stream", sound: Iterable["np.ndarray"], describe: Callable[[float, "Answer"], str]
 ) -> None:
-    """Prints a line after each chunk of `sound`, then how much of the time that took."""
+    """Prints a line after each chunk of `sound`, and at the end the time that it took."""
     busy_seconds = 0.0
     for chunk in sound:
         began_seconds = time.perf_counter()
@@ -76,7 +76,7 @@ def _follow(
             sys.stdout.flush()
     heard_seconds = max(stream.heard_seconds, 1e-9)
     _LOG.info(
-        "%.1f s heard in %.2f s: %.2f %% of real time.",
+        "%.1f s computed in %.2f s: %.2f %% of real time.",
         heard_seconds,
         busy_seconds,
         100 * busy_seconds / heard_seconds,
@@ -84,7 +84,7 @@ def _follow(
 
 
 def _recording(path: Path) -> Callable[[int, int], Iterator["np.ndarray"]]:
-    """The sound of a file: from a rate in Hz and a number of samples to chunks of so many."""
+    """The sound of a file: a function of a rate in Hz and a number of samples a chunk."""
 
     def chunks(rate_hz: int, samples: int) -> Iterator["np.ndarray"]:
         waveform = audio.load(path, rate_hz)
@@ -94,10 +94,10 @@ def _recording(path: Path) -> Callable[[int, int], Iterator["np.ndarray"]]:
 
 
 def _microphone(rate_hz: int, samples: int) -> Iterator["np.ndarray"]:
-    """Chunks of so many samples from the default microphone, for ever.
+    """Chunks of `samples` samples from the default microphone, without end.
 
     Raises:
-        InputError: if there is no microphone or the package to hear it is missing.
+        InputError: if there is no microphone, or the package to read it is missing.
     """
     try:
         import sounddevice
@@ -106,26 +106,26 @@ def _microphone(rate_hz: int, samples: int) -> Iterator["np.ndarray"]:
             f"--mic: needs PortAudio and the package sounddevice, `pip install sounddevice` "
             f"({error})."
         ) from error
-    heard: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
+    recorded: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
     try:
         microphone = sounddevice.InputStream(
             rate_hz,
             samples,
             channels=1,
             dtype="float32",
-            callback=lambda block, *_: heard.put(block[:, 0].copy()),
+            callback=lambda block, *_: recorded.put(block[:, 0].copy()),
         )
     except sounddevice.PortAudioError as error:
         raise InputError(f"--mic: no microphone that records at {rate_hz} Hz ({error}).") from error
-    return _blocks(microphone, heard)
+    return _blocks(microphone, recorded)
 
 
 def _blocks(
-    microphone: AbstractContextManager[object], heard: "queue.SimpleQueue[np.ndarray]"
+    microphone: AbstractContextManager[object], recorded: "queue.SimpleQueue[np.ndarray]"
 ) -> Iterator["np.ndarray"]:
     with microphone:
         while True:
-            yield heard.get()
+            yield recorded.get()
 
 
 def _heading(classes: Sequence[str]) -> str:

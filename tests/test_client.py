@@ -1,4 +1,4 @@
-"""The client against the stand-in server, and the published model behind both."""
+"""The client against the stand-in server, and the exported model behind both."""
 
 import base64
 import contextlib
@@ -21,8 +21,8 @@ import soundfile
 from toy import CLASSES, RATE_HZ, noise, toy_model, wav
 
 from ser_tf import client
-from ser_tf.serving import client as remote
-from ser_tf.serving import publishing
+from ser_tf.serving import saved_model
+from ser_tf.serving.client import Client, ServerError
 from ser_tf.serving.client.failures import UnavailableError
 
 STANDIN = Path(__file__).with_name("standin")
@@ -46,10 +46,10 @@ def standin(folder, *flags):
 
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory):
-    """Two published versions of the toy model, with other weights; only the first lies in `m`."""
+    """Two exported versions of the toy model, with other weights; only the first lies in `m`."""
     folder = tmp_path_factory.mktemp("versions")
     for seed, version in enumerate((1, 2)):
-        publishing.publish(toy_model(seed), CLASSES, RATE_HZ, folder / "later", version)
+        saved_model.write(toy_model(seed), CLASSES, RATE_HZ, folder / "later", version)
     (folder / "m").mkdir()
     shutil.copytree(folder / "later" / "1", folder / "m" / "1")
     return folder
@@ -105,7 +105,7 @@ def test_the_stand_in_warms_up_by_the_published_requests(server):
 
 def test_an_answer_is_that_of_the_keras_model(address, clip):
     expected = toy_model()(noise(3000)[np.newaxis])[0]
-    with remote.Client(address, "toy") as asked:
+    with Client(address, "toy") as asked:
         answer = asked.answer(clip)
     # 1e-5: the sums of one network in float32, taken in another order.
     np.testing.assert_allclose(list(answer.probabilities.values()), expected, atol=1e-5)
@@ -136,14 +136,14 @@ def test_the_command_prints_what_predict_prints_and_names_what_has_no_answer(
 def test_both_interfaces_give_the_same_numbers(server, clip):
     answers = []
     for scheme in ("http", "grpc"):
-        with remote.Client(server[scheme], "toy") as asked:
+        with Client(server[scheme], "toy") as asked:
             answers.append(asked.answer(clip))
     assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize("version", ["1", "stable"])
 def test_a_version_is_asked_by_number_or_label(address, clip, version):
-    with remote.Client(address, "toy", version) as asked:
+    with Client(address, "toy", version) as asked:
         asked.check()
         assert asked.answer(clip).emotion in CLASSES
 
@@ -151,7 +151,7 @@ def test_a_version_is_asked_by_number_or_label(address, clip, version):
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (["--model", "nope"], "the server knows no model nope."),
+        (["--model", "nope"], "the server has no model nope."),
         (["--model", "toy", "--version", "7"], "model toy has no version 7; it has 1."),
         (["--model", "toy", "--version", "beta"], "Unrecognized servable version label: beta"),
     ],
@@ -256,7 +256,7 @@ def waits(monkeypatch):
 
 
 def test_a_busy_server_is_asked_again_ever_later(clip, waits):
-    asked = remote.Client("http://localhost:1", "toy", retries=3)
+    asked = Client("http://localhost:1", "toy", retries=3)
     asked._transport = Busy(3)
     assert asked.answer(clip).emotion == "sad"
     assert len(waits) == 3
@@ -264,7 +264,7 @@ def test_a_busy_server_is_asked_again_ever_later(clip, waits):
 
 
 def test_after_the_last_try_the_recording_has_no_answer_and_the_next_is_asked(clip, waits):
-    asked = remote.Client("http://localhost:1", "toy", retries=1)
+    asked = Client("http://localhost:1", "toy", retries=1)
     asked._transport = Busy(2)
     (_, failed), (_, answered) = asked.answers([clip, clip], concurrency=1)
     assert str(failed) == f"{clip}: no answer in 2 tries (queue full)."
@@ -272,10 +272,10 @@ def test_after_the_last_try_the_recording_has_no_answer_and_the_next_is_asked(cl
 
 
 def test_a_model_of_another_kind_is_said(clip):
-    asked = remote.Client("http://localhost:1", "toy")
+    asked = Client("http://localhost:1", "toy")
     asked._transport = Busy(0)
     asked._transport.ask = lambda wav: {"output_0": [0.5]}
-    with pytest.raises(remote.ServerError, match="model toy is none that ser_tf has published"):
+    with pytest.raises(ServerError, match="model toy was not exported by ser_tf"):
         asked.answer(clip)
 
 
@@ -394,7 +394,7 @@ def test_while_a_version_is_published_no_request_fails_and_each_answer_is_of_one
     over = threading.Event()
 
     def ask_on(address, turn):
-        with remote.Client(address, "toy", retries=0) as asked:
+        with Client(address, "toy", retries=0) as asked:
             while not over.is_set():
                 turn += 1
                 path = clips[turn % len(clips)]

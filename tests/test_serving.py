@@ -16,7 +16,7 @@ from ser_tf import audio, export
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
 from ser_tf.layers.calibration import Calibration
-from ser_tf.serving import config, publishing, warmup
+from ser_tf.serving import config, saved_model, warmup
 
 # Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -37,14 +37,14 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def published(model, tmp_path_factory):
+def exported(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    return publishing.publish(model, CLASSES, RATE_HZ, folder, waveforms=[noise(999, seed=7)])
+    return saved_model.write(model, CLASSES, RATE_HZ, folder, waveforms=[noise(999, seed=7)])
 
 
 @pytest.fixture(scope="module")
-def signatures(published):
-    return tf.saved_model.load(str(published)).signatures
+def signatures(exported):
+    return tf.saved_model.load(str(exported)).signatures
 
 
 # 1e-5 below: the sums of one network in float32, taken in another order.
@@ -105,7 +105,7 @@ def test_label_probability_and_unsure_follow_from_the_probabilities(model, signa
     assert words(answers["classes"]) == [list(CLASSES)] * len(clips)
 
 
-def test_every_input_and_output_is_named_and_shaped(published):
+def test_every_input_and_output_is_named_and_shaped(exported):
     outputs = {
         "classes": "string [?, 3]",
         "error": "string [?]",
@@ -117,7 +117,7 @@ def test_every_input_and_output_is_named_and_shaped(published):
     waveform = {"waveform": "float32 [?, ?]"}
     rated = waveform | {"sample_rate_hz": "int32 [?]", "length": "int32 [?]"}
     features = {"features": f"float32 [?, {FRAMES}, {FRAME_SAMPLES}]", "error": "string [?]"}
-    assert publishing.describe(published) == {
+    assert saved_model.describe(exported) == {
         "serving_default": ({"wav_bytes": "string [?]"}, outputs),
         "waveform": (waveform, outputs),
         "waveform_with_rate": (rated, outputs),
@@ -323,8 +323,8 @@ def test_where_clips_have_features_of_any_length_each_is_judged_alone(tmp_path):
     state = keras.layers.SimpleRNN(4)(keras.layers.AveragePooling1D(50, padding="same")(features))
     encoder = keras.Model(features, keras.layers.Dense(3)(state), name="encoder")
     model = keras.Model(waveform, Calibration(name="calibration")(encoder(frames(waveform))))
-    published = publishing.publish(model, CLASSES, RATE_HZ, tmp_path)
-    served = tf.saved_model.load(str(published)).signatures
+    exported = saved_model.write(model, CLASSES, RATE_HZ, tmp_path)
+    served = tf.saved_model.load(str(exported)).signatures
     clips = [noise(500), noise(801, 1)]
     answers = answer_files(served, *map(wav, clips))["probabilities"]
     for clip, answer in zip(clips, answers, strict=True):
@@ -335,15 +335,15 @@ def test_an_empty_batch_has_an_empty_answer(signatures):
     assert answer_files(signatures)["probabilities"].shape == (0, 3)
 
 
-def test_only_core_operators_are_published(published):
-    assert not operators.used(published) - operators.KNOWN
+def test_only_core_operators_are_published(exported):
+    assert not operators.used(exported) - operators.KNOWN
 
 
-def test_warm_up_asks_every_signature_about_one_clip_and_about_many(published, signatures):
+def test_warm_up_asks_every_signature_about_one_clip_and_about_many(exported, signatures):
     from tensorflow_serving.apis import prediction_log_pb2
 
     asked, sizes = [], []
-    for record in tf.data.TFRecordDataset(str(published / warmup.PATH)):
+    for record in tf.data.TFRecordDataset(str(exported / warmup.PATH)):
         sizes.append(len(record.numpy()))
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         request = log.predict_log.request
@@ -352,7 +352,7 @@ def test_warm_up_asks_every_signature_about_one_clip_and_about_many(published, s
             **{name: tf.constant(value) for name, value in inputs.items()}
         )
         assert not any(words(answers["error"]))
-        assert request.model_spec.name == published.parent.name
+        assert request.model_spec.name == exported.parent.name
         asked.append((request.model_spec.signature_name, len(answers["error"])))
     names = ("serving_default", "waveform", "waveform_with_rate", "features")
     assert asked == [(name, batch) for name in names for batch in (1, 32)]
@@ -360,7 +360,7 @@ def test_warm_up_asks_every_signature_about_one_clip_and_about_many(published, s
 
 
 def test_without_the_extra_warm_up_is_left_out_and_that_is_said(
-    published, tmp_path, monkeypatch, caplog
+    exported, tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     with caplog.at_level("INFO", "ser_tf"):
@@ -381,12 +381,12 @@ np.save(answers, result["probabilities"].numpy())
 """
 
 
-def test_it_runs_where_keras_and_this_package_cannot_be_imported(model, published, tmp_path):
+def test_it_runs_where_keras_and_this_package_cannot_be_imported(model, exported, tmp_path):
     clip = noise(4000)
     (tmp_path / "clip.wav").write_bytes(wav(clip))
     files = [str(tmp_path / "clip.wav"), str(tmp_path / "answers.npy")]
     subprocess.run(
-        [sys.executable, "-c", SERVE, str(published), *files],
+        [sys.executable, "-c", SERVE, str(exported), *files],
         cwd=tmp_path,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
         check=True,
@@ -398,9 +398,9 @@ def test_it_runs_where_keras_and_this_package_cannot_be_imported(model, publishe
 @pytest.fixture
 def unverified(monkeypatch):
     """Publishing without the slow parts, for tests of what happens around them."""
-    monkeypatch.setattr(publishing, "_compare", lambda *arguments: None)
-    monkeypatch.setattr(publishing, "_write", lambda signatures, folder: folder.mkdir())
-    monkeypatch.setattr(publishing, "Signatures", lambda *arguments: None)
+    monkeypatch.setattr(saved_model, "_compare", lambda *arguments: None)
+    monkeypatch.setattr(saved_model, "_write", lambda signatures, folder: folder.mkdir())
+    monkeypatch.setattr(saved_model, "Signatures", lambda *arguments: None)
     monkeypatch.setattr(warmup, "write", lambda *arguments: None)
 
 
@@ -408,15 +408,15 @@ def unverified(monkeypatch):
 def test_versions_count_on_from_the_highest(model, tmp_path):
     for name in ("7", "fold-9", "v12", "12.5", "²"):
         (tmp_path / name).mkdir()
-    assert publishing.publish(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "8"
-    assert publishing.publish(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "9"
-    assert publishing.publish(model, CLASSES, RATE_HZ, tmp_path, version=3) == tmp_path / "3"
+    assert saved_model.write(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "8"
+    assert saved_model.write(model, CLASSES, RATE_HZ, tmp_path) == tmp_path / "9"
+    assert saved_model.write(model, CLASSES, RATE_HZ, tmp_path, version=3) == tmp_path / "3"
 
 
 @pytest.mark.usefixtures("unverified")
 def test_the_first_version_is_1_in_a_folder_made_for_it(model, tmp_path):
     folder = tmp_path / "new" / "model"
-    assert publishing.publish(model, CLASSES, RATE_HZ, folder) == folder / "1"
+    assert saved_model.write(model, CLASSES, RATE_HZ, folder) == folder / "1"
 
 
 @pytest.mark.usefixtures("unverified")
@@ -424,33 +424,33 @@ def test_a_version_that_exists_is_refused_and_kept(model, tmp_path):
     (tmp_path / "2").mkdir()
     (tmp_path / "2" / "saved_model.pb").touch()
     with pytest.raises(InputError, match=r"--version 2: .* exists"):
-        publishing.publish(model, CLASSES, RATE_HZ, tmp_path, version=2)
+        saved_model.write(model, CLASSES, RATE_HZ, tmp_path, version=2)
     assert (tmp_path / "2" / "saved_model.pb").exists()
 
 
 @pytest.mark.parametrize("version", [0, -1])
 def test_a_version_below_1_is_refused(model, tmp_path, version):
     with pytest.raises(InputError, match=f"--version {version}: versions are numbers from 1"):
-        publishing.publish(model, CLASSES, RATE_HZ, tmp_path, version=version)
+        saved_model.write(model, CLASSES, RATE_HZ, tmp_path, version=version)
 
 
 @pytest.mark.usefixtures("unverified")
 def test_what_an_interrupted_run_left_is_cleaned_away(model, tmp_path):
     (tmp_path / ".publishing-1" / "variables").mkdir(parents=True)
-    publishing.publish(model, CLASSES, RATE_HZ, tmp_path)
+    saved_model.write(model, CLASSES, RATE_HZ, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
 def test_a_version_that_answers_unlike_the_model_is_not_published(model, tmp_path, monkeypatch):
     # The weights change between writing and comparing.
-    def write(signatures, folder, write=publishing._write):
+    def write(signatures, folder, write=saved_model._write):
         write(signatures, folder)
         model.get_layer("calibration").set(temperature=0.6, unsure_below=0.6)
 
-    monkeypatch.setattr(publishing, "_write", write)
+    monkeypatch.setattr(saved_model, "_write", write)
     try:
-        with pytest.raises(InputError, match="not published, its serving_default differs"):
-            publishing.publish(model, CLASSES, RATE_HZ, tmp_path)
+        with pytest.raises(InputError, match="not exported, its serving_default differs"):
+            saved_model.write(model, CLASSES, RATE_HZ, tmp_path)
     finally:
         model.get_layer("calibration").set(temperature=0.5, unsure_below=0.6)
     assert not list(tmp_path.iterdir())
@@ -458,7 +458,7 @@ def test_a_version_that_answers_unlike_the_model_is_not_published(model, tmp_pat
 
 def test_a_model_that_refuses_its_own_rate_is_not_published(model, tmp_path):
     with pytest.raises(InputError, match=r"refuses a good clip \(sample rate 3000 Hz"):
-        publishing.publish(model, CLASSES, 3000, tmp_path)
+        saved_model.write(model, CLASSES, 3000, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -468,13 +468,13 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(model, tmp_path, monkeypatch
 
     monkeypatch.setattr(tf.saved_model, "save", save)
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)\.$"):
-        publishing.publish(model, CLASSES, RATE_HZ, tmp_path)
+        saved_model.write(model, CLASSES, RATE_HZ, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_wrong_number_of_classes_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match=r"The model answers 3 classes. Received: 2"):
-        publishing.publish(model, CLASSES[:2], RATE_HZ, tmp_path)
+        saved_model.write(model, CLASSES[:2], RATE_HZ, tmp_path)
 
 
 def test_the_settings_name_the_two_newest_versions_and_mark_what_is_generated(tmp_path):
@@ -520,9 +520,9 @@ def test_the_command_publishes_and_says_what_is_served(tmp_path, monkeypatch, ca
     rows = ["path", *(tmp_path / name for name in ("real.wav", "bad.wav", "gone.wav"))]
     (tmp_path / "predictions.csv").write_text("\n".join(map(str, rows)))
     heard = []
-    compare = publishing._compare
+    compare = saved_model._compare
     monkeypatch.setattr(
-        publishing, "_compare", lambda *args: (heard.extend(args[2]), compare(*args))
+        saved_model, "_compare", lambda *args: (heard.extend(args[2]), compare(*args))
     )
     flags = ["--model-dir", str(tmp_path), "--version", "4", "--serving-config"]
     assert export.main(flags) == 0

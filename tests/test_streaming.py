@@ -26,7 +26,7 @@ from ser_tf.layers.features import ABSENT
 from ser_tf.layers.lmu import LMUSummary
 from ser_tf.models import CAUSAL, MODELS
 from ser_tf.models.features import FEATURES
-from ser_tf.serving import publishing
+from ser_tf.serving import saved_model
 
 # Keras reads a TensorFlow variable in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -465,7 +465,7 @@ def test_only_an_lmu_of_our_own_follows_streams(capsys):
 @pytest.fixture(scope="module")
 def served(artifact, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-    version = publishing.publish(artifact.model, artifact.classes, artifact.rate_hz, folder)
+    version = saved_model.write(artifact.model, artifact.classes, artifact.rate_hz, folder)
     assert not operators.used(version) - operators.KNOWN
     return tf.saved_model.load(str(version)).signatures["stream"]
 

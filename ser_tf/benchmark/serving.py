@@ -56,11 +56,11 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             f"{' and '.join(COMPARED)} in librosa."
         )
     backend.import_tensorflow()
-    from ser_tf.serving import publishing
+    from ser_tf.serving import saved_model
 
     artifact = model_folder.load(arguments.model_dir)
     with tempfile.TemporaryDirectory() as folder:
-        version = publishing.publish(
+        version = saved_model.write(
             artifact.model, artifact.classes, artifact.rate_hz, Path(folder) / "published"
         )
         rows = [row for cores in (1, 2) for row in _requests(arguments, version, cores)]
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         artifact.model.export(f"{folder}/keras", verbose=False)
         sizes = {"SavedModel": version, "Keras' own export": Path(folder) / "keras"}
         return [
-            {"part": "size", "way": way, "mb": publishing.megabytes(p)} for way, p in sizes.items()
+            {"part": "size", "way": way, "mb": saved_model.megabytes(p)} for way, p in sizes.items()
         ] + rows
 
 

@@ -1,7 +1,7 @@
-"""How good answers are: rates, intervals over speakers, and how far probabilities can be trusted.
+"""Metrics: rates, intervals over speakers, and how far probabilities can be trusted.
 
 The headline is UAR, the unweighted average recall (Schuller et al. 2009): the mean over the classes
-present in the truth of the share of their clips that is answered right. Chance is 1 / classes
+present in the truth of the share of their clips that is answered right. Chance is 1 / classes,
 whatever the classes' sizes.
 """
 
@@ -18,7 +18,8 @@ RESAMPLES = 10_000
 """Bootstrap resamples behind an interval."""
 
 LEAST_SPEAKERS = 5
-"""Fewer have no interval: in one case of eight or more, the truth lies outside all of them."""
+"""Fewest speakers for an interval: with four, all lie on one side of the truth with probability
+1/8."""
 
 LOWEST_TEMPERATURE = 0.05
 HIGHEST_TEMPERATURE = 20.0
@@ -27,24 +28,24 @@ HIGHEST_TEMPERATURE = 20.0
 def score(
     table: pd.DataFrame, classes: Sequence[str], temperature: float = 1.0, seed: int = 0
 ) -> dict[str, Any]:
-    """All that `metrics.json` says of one part, in plain dicts, lists and numbers.
+    """The scores of one part of `metrics.json`, in plain dicts, lists and numbers.
 
     Args:
         table: one row a scored clip (or copy): `corpus, speaker, sex, emotion, predicted` and the
             probability `p_<class>` of each class. A `sex` that is empty or missing is unknown.
         classes: the model's classes, in its order; every emotion in the table is one of them.
-        temperature: by which the logits behind the probabilities were divided.
-        seed: of the bootstrap.
+        temperature: the temperature that divided the logits behind the probabilities.
+        seed: seed of the bootstrap.
 
     Returns:
-        `accuracy`, `uar`, `uar_masked` (arg-max over the classes present in the truth alone),
+        `accuracy`, `uar`, `uar_masked` (arg-max over only the classes present in the truth),
         `macro_f1` (over the classes present), `n_clips`, `n_speakers`, `uar_ci95` (see
         `uar_interval`), `per_corpus`, `per_sex` and `per_speaker` (accuracy, uar, n_clips),
         `per_class` (recall, precision, f1, n_clips of each class present), `confusion` (counts,
         truth in rows), `ece`, and `ece_uncalibrated`, as it would be at temperature 1.
 
     Raises:
-        ValueError: if the table is empty or holds an emotion or answer that is no class.
+        ValueError: if the table is empty or holds an emotion or answer that is not a class.
     """
     truth = _codes(table.emotion, classes)
     predicted = _codes(table.predicted, classes)
@@ -89,20 +90,20 @@ def uar_interval(
     """The 95 % bootstrap interval of the UAR over speakers, the independent units of the data.
 
     Speakers are drawn with replacement, all clips of one together (Field & Welsh 2007); a
-    resample's UAR is over the classes that its own clips have. The interval lies between
-    percentiles further out than 2.5 and 97.5, the fewer speakers the further, as Student's t lies
-    outside the normal distribution: else it would be too narrow (Hesterberg 2015, "What Teachers
-    Should Know About the Bootstrap", the expanded percentile interval).
+    resample's UAR is over the classes that its own clips have. Percentiles 2.5 and 97.5 would be
+    too narrow for few speakers, so they are moved outwards as far as Student's t lies outside the
+    normal distribution (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", the
+    expanded percentile interval).
 
     Args:
         truth: class numbers `(clips,)`.
         predicted: the answers' class numbers `(clips,)`.
-        speakers: whose clip each is, `(clips,)`.
-        classes: how many classes there are.
-        seed: of the resampling.
+        speakers: each clip's speaker, `(clips,)`.
+        classes: the number of classes.
+        seed: seed of the resampling.
 
     Returns:
-        Its two ends, or None for fewer than `LEAST_SPEAKERS`.
+        The interval's two ends, or None for fewer speakers than `LEAST_SPEAKERS`.
     """
     names, codes = np.unique(speakers, return_inverse=True)
     count = len(names)
@@ -124,10 +125,10 @@ def ece(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
     Args:
         probabilities: `(clips, classes)`, at least one clip.
         labels: the true class numbers, `(clips,)`.
-        bins: how many bins of equal width the top probabilities fall into.
+        bins: the number of bins of equal width for the top probabilities.
 
     Returns:
-        The mean distance, weighted by clips, of a bin's accuracy and its mean top probability.
+        The mean distance, weighted by clips, between a bin's accuracy and mean top probability.
     """
     table = reliability(probabilities, labels, bins)
     gaps = table.clips * (table.accuracy - table.probability).abs()
@@ -140,11 +141,11 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
     Args:
         probabilities: `(clips, classes)`, at least one clip.
         labels: the true class numbers, `(clips,)`.
-        bins: how many bins of equal width the top probabilities fall into.
+        bins: the number of bins of equal width for the top probabilities.
 
     Returns:
-        A row a bin: its ends `low` and `high`, how many `clips` fall into it, their mean top
-        `probability` and their `accuracy` (NaN for both where there are none).
+        A row a bin: its ends `low` and `high`, its number of `clips`, their mean top `probability`
+        and their `accuracy` (NaN for both in an empty bin).
     """
     top, right = _top(probabilities, labels)
     edges = np.linspace(0, 1, bins + 1)
@@ -157,7 +158,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
 
 
 def coverage(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """How often a model is right that answers only where its top probability is high enough.
+    """How often a model is right if it answers only where its top probability is high enough.
 
     Known as the risk-coverage curve (El-Yaniv and Wiener 2010), here with accuracy for risk.
 
@@ -184,14 +185,14 @@ def coverage(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature by which to divide logits for the least negative log-likelihood.
+    """The temperature for the least negative log-likelihood of logits divided by it.
 
     Temperature scaling (Guo et al. 2017, section 4.2), searched on a logarithmic scale from
-    0.05 to 20. Where every answer is right the likelihood rises without end as the temperature
-    falls; nothing is known of mistakes, and the temperature stays 1.
+    0.05 to 20. If every answer is right, ever lower temperatures would raise the likelihood without
+    end, so the temperature stays 1.
 
     Args:
-        logits: of validation clips, `(clips, classes)`.
+        logits: those of validation clips, `(clips, classes)`.
         labels: their true class numbers, `(clips,)`.
     """
     logits = np.asarray(logits, np.float64)
@@ -209,14 +210,14 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 def unsure_threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """The top probability below which an answer is called unsure.
 
-    The threshold with the largest Youden index (1950): the share of right answers kept less the
+    The threshold with the largest Youden index (1950): the share of right answers kept minus the
     share of wrong answers kept. Thresholds that would keep less than half of the right answers are
-    not considered, so a handful of clips cannot make a model unsure of nearly everything. It lies
-    midway between two clips' top probabilities. 0.0 (never unsure) where all answers are right,
-    all are wrong, or no threshold separates them.
+    not considered, so that a handful of clips cannot make a model unsure of nearly everything. The
+    threshold lies midway between two clips' top probabilities. It is 0.0 (never unsure) if all
+    answers are right, all are wrong, or no threshold separates them.
 
     Args:
-        probabilities: of validation clips, calibrated, `(clips, classes)`.
+        probabilities: calibrated ones of validation clips, `(clips, classes)`.
         labels: their true class numbers, `(clips,)`.
     """
     top, right = _top(probabilities, labels)
@@ -224,7 +225,7 @@ def unsure_threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
         return 0.0
     wrong_kept, right_kept, thresholds = roc_curve(right, top, drop_intermediate=False)
     youden = np.where(right_kept >= 0.5, right_kept - wrong_kept, 0.0)
-    # Thresholds fall: of equal indices the last keeps the most answers.
+    # Thresholds descend, so of equal indices the last keeps the most answers.
     best = len(youden) - 1 - int(youden[::-1].argmax())
     if youden[best] <= 0:
         return 0.0
@@ -239,7 +240,7 @@ def _at_temperature_one(probabilities: np.ndarray, temperature: float) -> np.nda
 
 
 def _codes(words: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    """The class numbers of words `(clips,)`."""
+    """The class numbers of class names `(clips,)`."""
     if words.empty:
         raise ValueError("At least one clip is needed to score. Received: an empty table.")
     codes = pd.Index(classes).get_indexer(pd.Index(words))
@@ -266,7 +267,7 @@ def _rates(confusion: np.ndarray) -> dict[str, Any]:
 def _per_group(
     truth: np.ndarray, predicted: np.ndarray, groups: pd.Series, classes: int
 ) -> dict[str, dict[str, Any]]:
-    """The rates of the clips of every group; clips of unknown group are left out."""
+    """The rates of each group's clips; clips of unknown group are left out."""
     names = groups.fillna("").astype(str).to_numpy()
     return {
         str(name): _rates(_confusion(truth[names == name], predicted[names == name], classes))

@@ -9,14 +9,14 @@ from ser_tf.corpora.splits import PARTS
 
 
 def name_run(metrics: Mapping[str, Any]) -> str:
-    """A run in a few words: model, corpora, split, and whether the split leaks."""
+    """Names a run: its model, corpora and split, and whether the split leaks."""
     corpora = ", ".join(CORPORA[name].title for name in metrics["corpora"])
     leaky = " (LEAKY)" if metrics["leaky"] else ""
     return f"{metrics['model']} on {corpora}, split by {metrics['split']}{leaky}"
 
 
 def describe_run(metrics: Mapping[str, Any], folder: Path) -> str:
-    """A finished run: what was trained, a line for each part of the split, where it lies."""
+    """Describes a finished run: its name, a line for each part of the split, its folder."""
     folds = f", mean of {metrics['folds']} folds" if "folds" in metrics else ""
     lines = [f"{name_run(metrics)}{folds}; {metrics['parameters']:,} parameters"]
     parts = [part for part in PARTS if part in metrics]
@@ -24,12 +24,12 @@ def describe_run(metrics: Mapping[str, Any], folder: Path) -> str:
     if len(metrics[parts[-1]]["per_corpus"]) > 1:
         lines += ["", f"{parts[-1]}:", *_corpora(metrics[parts[-1]])]
     if metrics["leaky"]:
-        lines.append("LEAKY: training and test share clips and speakers; no honest figure.")
+        lines.append("LEAKY: training and test share clips and speakers; not an honest figure.")
     return "\n".join([*lines, f"Saved in {folder}", ""])
 
 
 def describe_scores(scores: Mapping[str, Any]) -> str:
-    """One set of scored clips: its line, a line for each corpus and each class."""
+    """Describes scored clips: a line for all, for each corpus and for each class."""
     lines = _rows({"all": scores})
     lines += [
         "",
@@ -46,7 +46,7 @@ def describe_scores(scores: Mapping[str, Any]) -> str:
 
 
 def describe_robustness(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    """A line a condition, with the change of its UAR from that of the first."""
+    """A line a condition, with its UAR's change from the first condition."""
     clean, *_ = scores.values()
     lines = [f"{'condition':<26}{'accuracy':>10}{'UAR':>8}{'change':>9}"]
     for name, values in scores.items():

@@ -1,4 +1,4 @@
-"""How answers hold where recordings are not what a studio makes: one condition after another."""
+"""Robustness: scores of the same clips after what recordings suffer outside a studio."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ser_tf.inference.model_folder import Artifact
 
 Condition = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
-"""What happens to a recording: waveform `(samples,)`, its rate and chance to a waveform at it."""
+"""A change to a recording: takes a waveform `(samples,)`, its rate and a random generator, and
+returns a waveform at that rate."""
 
 CLEAN = "clean"
 NOISE_DB = 10.0
@@ -24,16 +25,16 @@ SILENCE_SECONDS = 3.0
 
 _MU = 255.0
 _MP3_32_KBPS = 0.842
-"""libsndfile's compression level of 32 kb/s: at rates up to 24 kHz 160 kb/s less 152 times it."""
+"""libsndfile's compression level x for 32 kb/s: at rates up to 24 kHz it means 160 - 152 x kb/s."""
 
 
 def measure_robustness(artifact: "Artifact", data: "Dataset") -> dict[str, dict[str, Any]]:
     """The scores of the clips of `data` under every condition.
 
-    Every clip is heard as a whole recording, as by `predict`. Chance depends on the clip alone.
+    Each clip is answered like a recording in `predict`. Its noise depends on the clip alone.
 
     Returns:
-        For each name in `CONDITIONS` what `metrics.score` says.
+        For each name in `CONDITIONS` the scores, as from `metrics.score`.
     """
     recogniser = Recogniser(artifact)
     answers: dict[str, list[list[float]]] = {name: [] for name in CONDITIONS}
@@ -43,8 +44,8 @@ def measure_robustness(artifact: "Artifact", data: "Dataset") -> dict[str, dict[
         waveform = np.load(path)
         for name, change in CONDITIONS.items():
             rng = np.random.default_rng(int(digest[:8], 16))
-            heard = change(waveform, artifact.rate_hz, rng).astype(np.float32)
-            answers[name].append([*recogniser.answer(heard).probabilities.values()])
+            changed = change(waveform, artifact.rate_hz, rng).astype(np.float32)
+            answers[name].append([*recogniser.answer(changed).probabilities.values()])
     classes, calibration = artifact.classes, artifact.calibration
     scores = {}
     for name, found in answers.items():
@@ -54,7 +55,7 @@ def measure_robustness(artifact: "Artifact", data: "Dataset") -> dict[str, dict[
 
 
 def _gain(gain_db: float) -> Condition:
-    """Louder or softer, in 16 bits: what does not fit is clipped."""
+    """Makes a clip louder or softer in 16 bits, with clipping."""
 
     def change(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
         louder = np.round(waveform * 10 ** (gain_db / 20) * 32_768)
@@ -64,7 +65,7 @@ def _gain(gain_db: float) -> Condition:
 
 
 def _silence(before: float, after: float) -> Condition:
-    """Seconds of digital silence around the clip."""
+    """Adds seconds of digital silence around the clip."""
 
     def change(waveform: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
         return np.pad(waveform, (round(before * rate_hz), round(after * rate_hz)))
@@ -129,4 +130,4 @@ CONDITIONS: Mapping[str, Condition] = {
     "pink noise at 10 dB": _noise,
     "resampled to 44.1 kHz and back": _resampled,
 }
-"""What can happen to a recording, by the name that tables print."""
+"""The conditions by the names that tables print."""

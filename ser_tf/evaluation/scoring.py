@@ -81,7 +81,7 @@ def _load_corpora(
     if both := [name for name in names if name in artifact.config.corpora]:
         _LOG.warning(
             "The model was trained on clips of %s: these scores say little about speakers that it "
-            "has not heard.",
+            "has not met.",
             ", ".join(CORPORA[name].title for name in both),
         )
     known = data.rows["emotion"].isin(artifact.classes)

@@ -1,12 +1,12 @@
-"""What a model folder holds, and how it is written and read.
+"""Model folders: what they hold, and how they are written and read.
 
 saved_models/NAME/model.keras      waveform -> probabilities, with normalisation and calibration
                   config.json      classes and the configuration of the training run
                   history.csv      a line an epoch
                   metrics.json     scores on every part of the split; written last
-                  predictions.csv  the answers on the test clips, or else on the last part there is
+                  predictions.csv  answers on the test clips, or the last part that the split has
                   curves.png confusion.png speakers.png calibration.png
-                  checkpoint.npz   while training: all that a resumed run needs
+                  checkpoint.npz   during training: all that a resumed run needs
                   tensorboard/     the epochs' figures for TensorBoard
                   fold-1/ ...      of a cross-validation: a model folder a fold
                   VERSION/         SavedModels for TF Serving
@@ -68,17 +68,17 @@ class Artifact:
 
     @property
     def rate_hz(self) -> int:
-        """The sample rate the model hears."""
+        """The model's sample rate."""
         rate_hz: int = self.config.features.entry.rate_hz
         return rate_hz
 
     @property
     def calibration(self) -> Any:
-        """The layer that keeps the temperature and the threshold of `unsure`."""
+        """The layer that holds the temperature and the threshold of `unsure`."""
         return self.model.get_layer("calibration")
 
     def answer(self, probabilities: "np.ndarray") -> Answer:
-        """What `probabilities` `(classes,)` of the model say."""
+        """The answer that the model's `probabilities` `(classes,)` make."""
         values = dict(zip(self.classes, probabilities.tolist(), strict=True))
         emotion = max(values, key=values.__getitem__)
         unsure = values[emotion] < self.calibration.unsure_below
@@ -141,7 +141,7 @@ def load_metrics(folder: Path) -> dict[str, Any] | None:
 
 
 def test_recordings(folder: Path) -> list[Path]:
-    """The recordings that the model was tested on, as far as they are where they were."""
+    """The recordings that the model was tested on and that are still where they were."""
     path = folder / PREDICTIONS
     if not path.is_file():
         return []
@@ -151,9 +151,9 @@ def test_recordings(folder: Path) -> list[Path]:
 
 
 def remove_run(folder: Path) -> None:
-    """Removes what an earlier training run left in `folder`; published versions stay.
+    """Removes what an earlier training run left in `folder`; exported versions stay.
 
-    A folder that lacks `config.json` holds no run, whatever the names in it.
+    Without a `config.json` the folder holds no run, and nothing is removed.
     """
     if not (folder / CONFIG).is_file():
         return
@@ -177,5 +177,5 @@ def _load_model(path: Path) -> "keras.Model":
     except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
         line = str(error).strip().splitlines()[0]
         raise InputError(f"{path}: broken, Keras cannot load it ({line}).") from error
-    # Keras 3.10 warns at every call of a loaded model that its one input is not a list.
+    # A model of a bare input: Keras 3.10 warns whenever a loaded model is called without a list.
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)

@@ -1,4 +1,4 @@
-"""The model that comes with ser_tf: trained, ready for predict, stream and export."""
+"""The model that ships with ser_tf, ready to answer, stream and export."""
 
 import importlib.metadata
 from pathlib import Path
@@ -7,10 +7,10 @@ NAME = "ser-lmu"
 
 
 def model_dir() -> Path | None:
-    """The shipped model's folder: of the checkout, or where a wheel put it; None without one."""
-    beside = Path(__file__).parents[2] / "saved_models" / NAME
-    if beside.is_dir():
-        return beside
+    """The shipped model's folder, in a checkout or where a wheel put it; None if it is missing."""
+    in_checkout = Path(__file__).parents[2] / "saved_models" / NAME
+    if in_checkout.is_dir():
+        return in_checkout
     try:
         files = importlib.metadata.files("ser_tf") or []
     except importlib.metadata.PackageNotFoundError:

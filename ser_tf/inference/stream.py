@@ -61,7 +61,7 @@ class Stream:
         return self._heard_samples / self.artifact.rate_hz
 
     def feed(self, samples: ArrayLike) -> Answer | None:
-        """The emotion in all that was heard so far, after the next samples.
+        """The emotion in all samples so far, the next ones included.
 
         Args:
             samples: any number of them at the model's rate, `(samples,)` or `(samples, channels)`:

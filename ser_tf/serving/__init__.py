@@ -1,1 +1,1 @@
-"""A trained model as a SavedModel that answers WAV files in TensorFlow Serving, without Python."""
+"""A trained model outside Python: SavedModels for TensorFlow Serving, LiteRT, and a client."""

@@ -1,14 +1,14 @@
-"""Settings of TensorFlow Serving for one model folder, as files to start a server by."""
+"""Settings of TensorFlow Serving for one model folder: the files to start a server with."""
 
 from pathlib import Path
 
 from ser_tf import files
 
 LARGEST_BATCH = 32
-"""Clips that a server merges into one batch at most, and that its warm-up asks about at once."""
+"""Most clips that a server merges into one batch, and the size of the larger warm-up requests."""
 
 FOLDER = "serving"
-"""The settings' place in a model folder; TensorFlow Serving passes over what is no number."""
+"""The settings' place in a model folder; TensorFlow Serving ignores names that are not numbers."""
 
 REST_PORT, GRPC_PORT = 8501, 8500
 
@@ -22,7 +22,7 @@ model_config_list {{
     base_path: "/models/{name}"
     model_platform: "tensorflow"
     model_version_policy {{ latest {{ num_versions: 2 }} }}
-    # Who names no version or label is answered by the newest.
+    # Requests without a version or label go to the newest.
     version_labels {{ key: "stable" value: {stable} }}
     version_labels {{ key: "canary" value: {canary} }}
   }}
@@ -35,8 +35,9 @@ max_batch_size {{ value: {batch} }}
 batch_timeout_micros {{ value: 5000 }}
 max_enqueued_batches {{ value: 100 }}
 num_batch_threads {{ value: 2 }}
-# Files of any length share a batch. Waveforms do if they are of one length: the server would pad
-# them by their first sample, which `waveform` would hear. `waveform_with_rate` takes padded ones.
+# Files of any length share a batch. Waveforms share one only if they have one length: the server
+# pads with the first sample, which `waveform` would take for sound. `waveform_with_rate` takes
+# padded ones.
 pad_variable_length_inputs: false
 """
 
@@ -73,14 +74,15 @@ The label `canary` is the newest version, `stable` the one before it. After anot
 these files again: the server reads `models.config` every minute.
 
 Untested: Docker and the real server were not at hand where this was written. The project's tests
-parse `models.config` by the official protocol buffers and serve the model by a stand-in. The other
-files, the line above and the image's name have never been used (any image whose TensorFlow is not
-older than the one that exported should do), and the batching numbers are a guess for two cores.
+parse `models.config` with the official protocol buffers and serve the model from a stand-in. The
+other files, the line above and the image's name have never been used (any image should do whose
+TensorFlow is not older than the one that exported), and the batching numbers are a guess for two
+cores.
 """
 
 
-def published_versions(folder: Path) -> list[int]:
-    """The numbers of the versions in a model folder, ascending."""
+def exported_versions(folder: Path) -> list[int]:
+    """The numbers of the versions in a model folder, in ascending order."""
     return sorted(int(p.name) for p in folder.iterdir() if p.name.isascii() and p.name.isdigit())
 
 
@@ -88,13 +90,13 @@ def write(folder: Path, tensorflow_version: str) -> Path:
     """Writes the settings for serving the two newest versions in a model folder.
 
     Args:
-        folder: the model folder, which holds a version; its name is the model's.
-        tensorflow_version: of the server's image.
+        folder: the model folder, which holds a version; it gives the model its name.
+        tensorflow_version: the version of the server's image.
 
     Returns:
         The folder of the settings, `folder/serving`.
     """
-    *_, stable, canary = [0, *published_versions(folder)]
+    *_, stable, canary = [0, *exported_versions(folder)]
     name = folder.resolve().name
     config = f"/models/{name}/{FOLDER}"
     flags = (

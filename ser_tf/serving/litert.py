@@ -1,4 +1,4 @@
-"""A trained model as LiteRT (TFLite) flatbuffers for phones, of built-in operators alone."""
+"""A trained model as LiteRT (TFLite) flatbuffers for phones, with built-in operators only."""
 
 import functools
 import re
@@ -16,43 +16,43 @@ from ser_tf import files
 from ser_tf.errors import InputError
 from ser_tf.layers import streaming
 from ser_tf.models.features import Feature
-from ser_tf.serving.folding import fold
-from ser_tf.serving.publishing import probes
+from ser_tf.serving.freezing import freeze
+from ser_tf.serving.saved_model import probes
 
 FOLDER = "litert"
 """The flatbuffers' place in a model folder."""
 
 DESCRIPTION = "model.json"
-"""The file beside them that says what an app needs to know."""
+"""The file next to them that tells an app classes, rates and sizes."""
 
 TOLERANCE = 1e-4
-"""How far a float probability may be from the Keras model's: sums and logarithms of float32 by
-other operators. Measured: under 5e-6."""
+"""Largest difference of a float probability from the Keras model's: other operators sum and take
+logarithms in float32. Measured: under 5e-6."""
 
 CHUNK_SECONDS = 1.0
-"""About how much sound a call of the streaming model takes: the nearest whole strides."""
+"""Sound per call of the streaming model, rounded to whole strides."""
 
 _FORMATS = {"": [], "-int8": [tf.lite.Optimize.DEFAULT]}
-"""The converter's optimisations by what their files' names end in."""
+"""The converter's optimisations by the suffix of their files' names."""
 
 Runner = Callable[..., dict[str, np.ndarray]]
 _ByKeras = Callable[[np.ndarray], np.ndarray]  # (samples,) -> (1, classes)
 
 
 class Written(NamedTuple):
-    """A flatbuffer and how far its probabilities are from the Keras model's, at most."""
+    """A flatbuffer, and the largest difference of its probabilities from the Keras model's."""
 
     path: Path
     difference: float
 
 
 class _Part(NamedTuple):
-    """What becomes a flatbuffer.
+    """A function that becomes a flatbuffer.
 
     Attributes:
         name: its file's name.
         function: a concrete function that returns its outputs by name.
-        clip: a clip of any length, `(samples,)`, as the part can hear it.
+        clip: fits a clip `(samples,)` of any length to what the part takes.
         answers: the probabilities `(answers, classes)` of such a clip by a runner.
         expected: the same by the Keras model.
         description: its sizes, for `DESCRIPTION`.
@@ -78,26 +78,26 @@ def convert(
     - `model.tflite`: `waveform` float32 `[1, samples]`, a clip of the one length that the features
       span, in [-1, 1] -> `probabilities` `[1, C]`.
     - `stream.tflite`, of models that follow streams: `chunk` float32 `[1, chunk_samples]`, the next
-      samples, and `state` `[1, S]`, zeros at first -> `probabilities` of all that was heard so far
-      and `next_state`.
+      samples, and `state` `[1, S]`, zeros at first -> `probabilities` on all samples so far and
+      `next_state`.
     - `model-int8.tflite`, `stream-int8.tflite`: the same with larger matrices of 8 bits
       ("dynamic range"); what they take and give stays float32.
-    - `model.json`: the classes, the rate, the probability under which an answer is unsure, the
-      sizes, and what becomes of clips of other lengths.
+    - `model.json`: the classes, the rate, the probability below which an answer is unsure, the
+      sizes, and how to fit clips of other lengths.
 
-    Each has one signature. All are compared with `model` on silence, noise, tones and `waveforms`,
-    and the folder takes its place, or that of an earlier one, only if those of float32 agree.
+    Each flatbuffer has one signature. All are compared with `model` on silence, noise, tones and
+    `waveforms`; the folder is put in place, over an earlier one, only if those of float32 agree.
 
     Args:
-        model: as for `publish`.
+        model: as for `saved_model.write`.
         classes: their names, in the order of the probabilities.
-        feature: what the model hears by.
+        feature: the registry entry of the model's features.
         folder: the model's folder.
         waveforms: more clips to compare on, each float32 `(samples,)` in [-1, 1] at the model's
             rate.
 
     Raises:
-        InputError: if LiteRT lacks an operator, or float32 answers unlike `model`.
+        InputError: if LiteRT lacks an operator, or a float32 probability differs from `model`'s.
     """
     parts = _parts(model, feature)
     clips = [*probes(feature.rate_hz), *waveforms]
@@ -126,7 +126,7 @@ def convert(
 
 
 def runner(content: bytes) -> Runner:
-    """What answers by a flatbuffer: from its inputs by name to its outputs by name."""
+    """A function that runs a flatbuffer: it takes inputs and returns outputs by name."""
     with warnings.catch_warnings():
         # TensorFlow's interpreter announces its move to a package of its own.
         warnings.simplefilter("ignore", UserWarning)
@@ -135,9 +135,9 @@ def runner(content: bytes) -> Runner:
 
 
 def _parts(model: keras.Model, feature: Feature) -> list[_Part]:
-    """The model of whole clips and, where it follows streams, its next step."""
+    """The model of whole clips and, if it can stream, its step."""
     any_clip = tf.TensorSpec([None, None], tf.float32)
-    # As a graph: step by step a recurrent model would take minutes.
+    # A graph, because a recurrent model run eagerly would take minutes.
     graph = tf.function(lambda clip: model(clip, training=False), input_signature=[any_clip])
 
     def of_clip(clip: np.ndarray) -> np.ndarray:
@@ -152,10 +152,10 @@ def _parts(model: keras.Model, feature: Feature) -> list[_Part]:
 
 
 def _whole(model: keras.Model, feature: Feature, of_clip: _ByKeras) -> _Part:
-    """The model of clips of the one length that its features span."""
+    """The model for clips of the one length that its features span."""
     samples = round(feature.span_seconds * feature.rate_hz)
     waveform = tf.TensorSpec([1, samples], tf.float32, "waveform")
-    probabilities = fold(lambda clip: model(clip, training=False), waveform)
+    probabilities = freeze(lambda clip: model(clip, training=False), waveform)
     return _Part(
         "model",
         _concrete(lambda waveform: {"probabilities": probabilities(waveform)}, waveform),
@@ -171,12 +171,12 @@ def _whole(model: keras.Model, feature: Feature, of_clip: _ByKeras) -> _Part:
 
 
 def _stream(layers: Sequence[keras.Layer], rate_hz: int, of_clip: _ByKeras) -> _Part:
-    """The model's next answer and state, after one more chunk."""
+    """The model's answer and state after one more chunk."""
     stride = streaming.stride(layers)
     samples = max(1, round(CHUNK_SECONDS * rate_hz / stride)) * stride
     chunk = tf.TensorSpec([1, samples], tf.float32, "chunk")
     state = tf.TensorSpec([1, streaming.state_size(layers)], tf.float32, "state")
-    step = fold(functools.partial(streaming.step, layers), chunk, state)
+    step = freeze(functools.partial(streaming.step, layers), chunk, state)
 
     def follow(chunk: Any, state: Any) -> dict[str, Any]:
         probabilities, following = step(chunk, state)

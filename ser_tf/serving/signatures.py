@@ -1,4 +1,4 @@
-"""The signatures of a published model: what may be asked, and how it is answered."""
+"""The signatures of an exported model: the questions it takes, and how it answers them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -11,17 +11,17 @@ from ser_tf.audio import to_wav
 from ser_tf.layers import streaming
 from ser_tf.layers.signal.resample import resample
 from ser_tf.layers.signal.wav import decode_wav, first_error
-from ser_tf.serving.folding import fold
+from ser_tf.serving.freezing import freeze
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 192_000
-"""The rates of clips that are answered; others than the model's are resampled."""
+"""The rates of clips that are answered; clips at another rate than the model's are resampled."""
 
 LONGEST_SECONDS = 600
 """The longest clip that is answered."""
 
 _LOUDEST = 2.0**31
-"""Louder samples, beyond even a 32-bit integer's that was stored as a float, are heard as this: so
-nothing that is computed of them is beyond the numbers there are."""
+"""Samples are clipped here, above even a 32-bit integer stored as a float, so that nothing
+computed from them overflows."""
 
 _NOT_FINITE = "samples that are not finite numbers"
 
@@ -32,11 +32,11 @@ class Endpoint(NamedTuple):
     """One signature.
 
     Attributes:
-        function: from its inputs, in their order, to its outputs by name.
-        inputs: their names, types and shapes, the batch dimension free.
-        ask: the inputs by name that ask about clips, float32 `(N, T)` at the model's rate.
-        compared: the output that a published model is checked by.
-        expected: what the Keras model gives for it: of clips `(N, T)`.
+        function: takes the inputs in their order and returns the outputs by name.
+        inputs: their names, types and shapes, with a free batch dimension.
+        ask: makes the inputs by name from clips, float32 `(N, T)` at the model's rate.
+        compared: the output by which an exported model is checked.
+        expected: computes that output of clips `(N, T)` with the Keras model.
     """
 
     function: Callable[..., Answers]
@@ -47,15 +47,15 @@ class Endpoint(NamedTuple):
 
 
 class Signatures:
-    """The functions a published model is made of; `publish` says what they take and give.
+    """The functions of an exported model; `saved_model.write` says what they take and give.
 
-    What they have in common, the way from a waveform to features and from features to
-    probabilities, is folded once, and each signature calls it.
+    The steps they share, from waveform to features and from features to probabilities, are frozen
+    once, and each signature calls them.
 
     Args:
-        model: as for `publish`.
-        classes: as for `publish`.
-        rate_hz: as for `publish`.
+        model: as for `saved_model.write`.
+        classes: as for `saved_model.write`.
+        rate_hz: as for `saved_model.write`.
 
     Raises:
         ValueError: if the model has another number of classes.
@@ -74,23 +74,23 @@ class Signatures:
             model.get_layer, ("front_end", "encoder", "calibration")
         )
         self._of_clip = front_end.output.shape[1:]
-        self._hear = fold(
+        self._hear = freeze(
             lambda waveform: tf.ensure_shape(
                 front_end(waveform, training=False), [None, *self._of_clip]
             ),
             tf.TensorSpec([None, None]),
         )
-        self._judge = fold(
+        self._judge = freeze(
             lambda features: calibration(encoder(features, training=False)),
             tf.TensorSpec([None, *self._of_clip]),
         )
-        self._unsure = fold(calibration.unsure, tf.TensorSpec([None, len(classes)]))
+        self._unsure = freeze(calibration.unsure, tf.TensorSpec([None, len(classes)]))
         layers = streaming.flatten(model)
         self._streams = streaming.can_stream(layers)
         if self._streams:
             self._stride = streaming.stride(layers)
             self._state = tf.TensorSpec([None, streaming.state_size(layers)], tf.float32, "state")
-            self._follow = fold(
+            self._follow = freeze(
                 lambda chunk, state: streaming.step(layers, chunk, state),
                 tf.TensorSpec([None, None]),
                 self._state,
@@ -136,7 +136,7 @@ class Signatures:
         return self._answers(self._judge(self._hear(heard)), error)
 
     def of_features(self, waveform: Any) -> Answers:
-        """What the encoder sees of clips of equal length; of one with an error, of silence."""
+        """The encoder's input for clips of equal length; a clip with an error counts as silence."""
         heard, error = self._audible(waveform)
         return {"features": self._hear(heard), "error": error}
 
@@ -149,17 +149,17 @@ class Signatures:
         return self._each(_cut, waveform, sample_rate_hz, length)
 
     def of_stream(self, chunk: Any, state: Any) -> Answers:
-        """The answers on all that was heard so far, after the next samples, and the next state."""
+        """The answers on all samples so far, the next ones included, and the next state."""
         samples = tf.shape(chunk)[1] // self._stride * self._stride
         finite = tf.reduce_all(tf.math.is_finite(tf.concat([chunk, state], axis=1)), axis=1)
         too_few = (samples == 0, f"fewer than {self._stride} samples")
         error = first_error([too_few, _too_long(samples, self.rate_hz), (~finite, _NOT_FINITE)])
         good = (error == "")[:, tf.newaxis]
-        # Something to compute on, also where there is nothing to hear.
+        # One stride at least, so that there is something to compute on.
         heard = tf.pad(chunk, [[0, 0], [0, self._stride]])[:, : tf.maximum(samples, self._stride)]
         heard = tf.where(good, _bounded(heard[:, : LONGEST_SECONDS * self.rate_hz]), 0.0)
         probabilities, following = self._follow(heard, tf.where(good, state, 0.0))
-        # A state that no answer gave may be so large that nothing follows from it.
+        # A state that is not from an answer may overflow.
         finite = tf.reduce_all(tf.math.is_finite(tf.concat([probabilities, following], 1)), axis=1)
         error = first_error([(error != "", error), (~finite, "a state that no answer gave")])
         good = error == ""
@@ -169,9 +169,9 @@ class Signatures:
         }
 
     def _each(self, decode: Callable[..., tuple[Any, Any, Any]], *items: Any) -> Answers:
-        """The answers to clips that `decode` makes of `items`, each clip heard by itself.
+        """The answers to the clips that `decode` makes of `items`, one by one.
 
-        Where all clips have features of one shape these are judged together, else one by one.
+        Where all clips have features of one shape, the encoder takes these as a batch.
         """
         alike = None not in self._of_clip
         hear = self._hear if alike else lambda heard: self._judge(self._hear(heard))
@@ -194,14 +194,14 @@ class Signatures:
         too_long = _too_long(tf.size(waveform), rate_hz)
         error = first_error([(error != "", error), (outside, text), too_long])
 
-        def heard() -> Any:  # clipped as `audio.resample` does it: a filter overshoots
+        def heard() -> Any:  # clipped as in `audio.resample`: the filter overshoots
             changed = resample(_bounded(waveform)[tf.newaxis], rate_hz, self.rate_hz)[0]
             return tf.clip_by_value(changed, -1.0, 1.0)
 
         return tf.cond(error == "", heard, lambda: tf.zeros(1)), error
 
     def _audible(self, waveform: Any) -> tuple[Any, Any]:
-        """Clips of equal length, those with an error silenced, and the errors."""
+        """Clips of equal length, with silence in place of those with an error, and the errors."""
         samples = tf.shape(waveform)[1]
         finite = tf.reduce_all(tf.math.is_finite(waveform), axis=1)  # (batch,)
         wrong = [(samples == 0, "no samples"), _too_long(samples, self.rate_hz)]
@@ -211,7 +211,7 @@ class Signatures:
         return heard[:, : LONGEST_SECONDS * self.rate_hz], error
 
     def _answers(self, probabilities: Any, error: Any) -> Answers:
-        """The answers; with an error, a label and probabilities that nobody can take for one."""
+        """The answers; with an error, a label and probabilities that cannot be mistaken for one."""
         good = error == ""
         classes = tf.constant(self.classes)
         label = tf.gather(classes, tf.argmax(probabilities, axis=-1))
@@ -228,7 +228,7 @@ class Signatures:
         return {"wav_bytes": np.array([to_wav(clip, self.rate_hz) for clip in clips], object)}
 
     def _as_stream(self, clips: np.ndarray) -> dict[str, np.ndarray]:
-        """Clips in one chunk; shorter ones after silence, as the model hears them."""
+        """Clips in one chunk; shorter ones follow silence, as in the model."""
         silence = max(0, self._stride - clips.shape[1])
         state = np.zeros((len(clips), self._state.shape[1]), np.float32)
         return {"chunk": np.pad(clips, ((0, 0), (silence, 0))), "state": state}
@@ -260,7 +260,7 @@ def _cut(waveform: Any, rate_hz: Any, length: Any) -> tuple[Any, Any, Any]:
 
 
 def _too_long(samples: Any, rate_hz: Any) -> tuple[Any, str]:
-    """Whether so many samples are a clip longer than any that is answered, and what to say."""
+    """Whether a clip of `samples` is longer than any that is answered, and its error."""
     most = tf.cast(rate_hz, tf.int64) * LONGEST_SECONDS
     return tf.cast(samples, tf.int64) > most, f"longer than {LONGEST_SECONDS} s"
 

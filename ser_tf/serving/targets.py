@@ -74,15 +74,15 @@ def _write_saved_model(
     """MODEL_DIR/VERSION, described by its signatures."""
     import tensorflow as tf
 
-    from ser_tf.serving import config, publishing
+    from ser_tf.serving import config, saved_model
 
-    _LOG.info("Publishing a version and comparing it with the Keras model")
+    _LOG.info("Writing a version and comparing it with the Keras model")
     clips = _load_test_clips(artifact)
-    folder = publishing.publish(
+    folder = saved_model.write(
         artifact.model, artifact.classes, artifact.rate_hz, artifact.folder, version, clips
     )
-    lines = [f"{folder} ({publishing.megabytes(folder):.2f} MB)"]
-    for name, (inputs, outputs) in publishing.describe(folder).items():
+    lines = [f"{folder} ({saved_model.megabytes(folder):.2f} MB)"]
+    for name, (inputs, outputs) in saved_model.describe(folder).items():
         lines += [f"  {name}", *_list_tensors("in ", inputs), *_list_tensors("out", outputs)]
     if serving_config:
         lines.append(str(config.write(artifact.folder, tf.__version__)))

@@ -1,4 +1,4 @@
-"""Requests that TF Serving answers while it loads a version, so that no caller waits for that."""
+"""Requests that TF Serving answers while it loads a version, so that no caller has to wait."""
 
 import logging
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ _LOG = logging.getLogger(__name__)
 PATH = Path("assets.extra") / "tf_serving_warmup_requests"
 """Where TF Serving looks for the requests, below the version's folder."""
 
-_SECONDS = 0.1  # an empty graph is what takes time, not the clip
+_SECONDS = 0.1  # setting up the graph takes the time, not the clip
 
 
 def write(version: Path, name: str, signatures: Signatures) -> None:
-    """Writes the requests into the folder `version`: for each signature of one clip and of many.
+    """Writes warm-up requests into the folder `version`: per signature, one clip and a full batch.
 
-    Without the official protocol buffers there are none, and a line in the log says so.
+    Without the official protocol buffers it writes none and logs that.
 
     Args:
         version: the SavedModel's folder.
         name: the model's name.
-        signatures: what it serves.
+        signatures: the model's signatures.
     """
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
@@ -48,7 +48,7 @@ def write(version: Path, name: str, signatures: Signatures) -> None:
 
 
 def _tensor_proto(value: np.ndarray) -> tensor_pb2.TensorProto:
-    """The array as a protocol buffer, which holds what is everywhere the same once."""
+    """The array as a protocol buffer, which stores equal elements once."""
     same = len(set(value.flat)) == 1
     return tf.make_tensor_proto(value.flat[0] if same else value, value.dtype, value.shape)
 

@@ -1,7 +1,7 @@
-"""Pictures: corpora, training runs, scores, sounds and what a memory is made of.
+"""Pictures of corpora, training runs, scores, sounds and an LMU's memory.
 
-Functions return a Figure, which `save` writes; a notebook shows one that ends a cell. No state of
-matplotlib's is kept, and none of the caller's is heeded: all are black on opaque white, 1,200
+Functions return a Figure, which `save` writes; a notebook shows a Figure that ends a cell. They
+neither change nor follow matplotlib's global style: all figures are black on opaque white, 1,200
 pixels wide, in colours that can be told apart with any colour vision (Okabe & Ito 2008; viridis,
 cividis).
 """

@@ -1,4 +1,4 @@
-"""Pictures of what corpora hold."""
+"""Pictures of the clips in corpora."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from ser_tf.evaluation.plots import style
 from ser_tf.evaluation.plots.style import picture
 
 _HATCHES = {"female": "", "male": "///", "": "..."}
-"""How each sex is hatched; the last where the corpus does not tell."""
+"""Each sex's hatching; the last is for unknown sex."""
 
 
 @picture
@@ -53,7 +53,7 @@ def _by_emotion(axes: Axes, clips: pd.DataFrame, emotions: Sequence[str]) -> Non
 
 
 def _by_speaker(axes: Axes, clips: pd.DataFrame, emotions: Sequence[str]) -> None:
-    """A column a speaker, one emotion below the other, in order and colours of the bars beside."""
+    """A column a speaker, its emotions stacked in the order and colours of the bars on the left."""
     speakers = sorted(set(clips.speaker))
     begin = np.zeros(len(speakers))
     width = 0.9 if len(speakers) <= style.MOST_NAMES else 1.0

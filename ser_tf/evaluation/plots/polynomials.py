@@ -1,4 +1,4 @@
-"""The Legendre polynomials in which an LMU remembers."""
+"""A picture of the Legendre polynomials of an LMU's memory."""
 
 import matplotlib
 import numpy as np
@@ -15,7 +15,7 @@ _DEGREE = 11
 
 @picture
 def legendre() -> Figure:
-    """The shifted Legendre polynomials by which an LMU's memory spells out the recent past.
+    """The shifted Legendre polynomials, whose weighted sum in an LMU's memory is the recent past.
 
     With the memory m, u(t - θ') is about the sum over i of P_i(2 θ'/θ - 1) m_i(t), for delays θ'
     from 0 to θ (Voelker, Kajić & Eliasmith 2019, equation 3).

@@ -1,4 +1,4 @@
-"""Pictures of training runs: their curves, and several side by side."""
+"""Pictures of training runs: their curves, and comparisons of several."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +41,7 @@ def curves_of_splits(histories: Mapping[str, pd.DataFrame], title: str) -> Figur
     Args:
         histories: by the split's name, a row an epoch: `epoch` (from 1), `accuracy` and, of
             held-out clips, `test_accuracy` or `val_accuracy`.
-        title: of the picture.
+        title: the picture's title.
     """
     figure = style.figure(3.6)
     panels = figure.subplots(1, 2, sharey=True)
@@ -64,7 +64,7 @@ def curves_of_splits(histories: Mapping[str, pd.DataFrame], title: str) -> Figur
 
 @picture
 def comparison(table: pd.DataFrame) -> Figure:
-    """Accuracy on held-out clips, a group of bars a model, a bar a split; leaky ones hatched.
+    """Accuracy on held-out clips: a group of bars a model, a bar a split, leaky splits hatched.
 
     Args:
         table: a row a run: `model, split, leaky, classes, test_accuracy` (0 to 1). Bars are means
@@ -87,7 +87,7 @@ def comparison(table: pd.DataFrame) -> Figure:
     chance = 1 / table.classes.iloc[0]
     axes.axhline(chance, color="0.4", ls=":", label=f"chance ({100 * chance:.1f} %)")
     axes.set_xticks(range(len(means)), means.index)
-    # Also where a model lacks a split, and so a bar.
+    # Fixed limits, because a model may lack a split and so a bar.
     axes.set_xlim(-0.5, len(means) - 0.5)
     axes.set(ylabel="accuracy on held-out clips", ylim=(0, 1.05))
     style.percent(axes)
@@ -96,7 +96,7 @@ def comparison(table: pd.DataFrame) -> Figure:
 
 
 def _curves(axes: Axes, history: pd.DataFrame, name: str, chosen_epoch: int) -> None:
-    """A quantity over the epochs, of training and, where there is one, of validation."""
+    """Draws a quantity over the epochs for training and, if there is one, for validation."""
     styles: dict[str, dict[str, Any]] = {
         name: {"label": "training", "color": style.BLUE, "linestyle": "-"},
         f"val_{name}": {"label": "validation", "color": style.VERMILION, "linestyle": "--"},
@@ -112,7 +112,7 @@ def _curves(axes: Axes, history: pd.DataFrame, name: str, chosen_epoch: int) -> 
 
 
 def _split_style(split: str, leaky: bool, mark: str) -> dict[str, Any]:
-    """A split's colour and name; where it leaks, bars are hatched and lines are dashed."""
+    """A split's colour and name; bars of leaky splits are hatched, their lines dashed."""
     look = {"color": style.SPLIT_COLOURS.get(split, style.GREEN), "label": split}
     if leaky:
         look |= {mark: {"hatch": "//", "ls": "--"}[mark], "label": f"{split} (LEAKY)"}

@@ -1,4 +1,4 @@
-"""Pictures of scores: who is taken for whom, voice by voice, and how far to trust an answer."""
+"""Pictures of scores: confusions, speakers, and how far probabilities can be trusted."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,8 +19,8 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: st
 
     Args:
         matrix: counts `(classes, classes)`, truth in rows. A row without clips stays empty.
-        classes: their names.
-        title: of the picture.
+        classes: the classes' names.
+        title: the picture's title.
     """
     counts = np.asarray(matrix)
     clips = counts.sum(axis=1, keepdims=True)
@@ -28,7 +28,7 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: st
     figure = style.figure(6.2)
     axes = figure.subplots()
     axes.set_facecolor("0.92")
-    # Square cells would leave the layout no room for the names of the rows.
+    # Square cells would leave no room for the names of the rows.
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     axes.set(title=title, xlabel="answered emotion", ylabel="true emotion (clips)")
     axes.set_xticks(range(len(classes)), classes)
@@ -54,7 +54,7 @@ def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequenc
     Args:
         matrices: by their titles, counts `(classes, classes)`, truth in rows. One alone is drawn
             as by `confusion`.
-        classes: their names.
+        classes: the classes' names.
     """
     if len(matrices) == 1:
         [(title, matrix)] = matrices.items()
@@ -83,12 +83,12 @@ def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequenc
 
 @picture
 def speakers(per_speaker: Mapping[str, Mapping[str, float]], uar: float, title: str) -> Figure:
-    """Every speaker's UAR, from the best to the worst, beside that over all clips.
+    """Every speaker's UAR, from best to worst, and the UAR over all clips.
 
     Args:
         per_speaker: by speaker, `uar` (0 to 1) and `n_clips`; as in `metrics.json`.
-        uar: that of all their clips together.
-        title: of the picture.
+        uar: the UAR of all their clips together.
+        title: the picture's title.
     """
     ranked = sorted(per_speaker.items(), key=lambda item: -item[1]["uar"])
     rates = [scores["uar"] for _, scores in ranked]
@@ -111,14 +111,14 @@ def speakers(per_speaker: Mapping[str, Mapping[str, float]], uar: float, title: 
 def calibration(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
     """How far the probabilities can be trusted: reliability, and accuracy against coverage.
 
-    On the left, how often answers of about the same probability are right, above how many there
-    are (Guo et al. 2017); on the right, how often the model is right when it withholds the answers
-    below a threshold, with the model's own one, below which it is `unsure`, marked.
+    On the left, how often answers of about the same probability are right, and below it their
+    number (Guo et al. 2017); on the right, how often the model is right if it withholds answers
+    below a threshold, with a mark at the model's own threshold, below which it is `unsure`.
 
     Args:
         table: a row a scored clip: `emotion`, `unsure` and `p_<class>` of each class.
         classes: the classes, in the model's order.
-        title: of the picture.
+        title: the picture's title.
     """
     probabilities = table[[f"p_{name}" for name in classes]].to_numpy()
     labels = pd.Index(classes).get_indexer(pd.Index(table.emotion))
@@ -142,7 +142,7 @@ def _reliability(upper: Axes, lower: Axes, bins: pd.DataFrame) -> None:
     width = 1 / len(bins)
     middles = (bins.low + bins.high) / 2
     upper.bar(middles, bins.accuracy, width, color=style.BLUE, edgecolor="white", label="in fact")
-    cased = [withStroke(linewidth=4, foreground="white")]  # to be seen on bars as well
+    cased = [withStroke(linewidth=4, foreground="white")]  # visible on bars as well
     upper.plot([0, 1], [0, 1], color="0.3", ls="--", label="as stated", path_effects=cased)
     upper.set(ylabel="share of answers right", ylim=(0, 1), xlim=(0, 1))
     upper.legend(loc="upper left", fontsize=8)
@@ -171,7 +171,7 @@ def _coverage(axes: Axes, curve: pd.DataFrame, sure: float) -> None:
 
 def _write_cell(axes: Axes, row: int, column: int, share: float, count: int) -> None:
     colour = _readable_on(share)
-    alpha = 1.0 if count else 0.4  # what never happens shall not crowd what does
+    alpha = 1.0 if count else 0.4  # zeros are faint
     for text, y, size in ((f"{100 * share:.0f} %", row - 0.08, 11), (f"{count}", row + 0.28, 8)):
         axes.text(
             column, y, text, ha="center", va="center", color=colour, fontsize=size, alpha=alpha
@@ -179,5 +179,5 @@ def _write_cell(axes: Axes, row: int, column: int, share: float, count: int) -> 
 
 
 def _readable_on(share: float) -> str:
-    """The colour of letters on a cell: on cividis black has more contrast from 0.46 on."""
+    """The colour of text on a cell: on cividis, black has more contrast above 0.46."""
     return "black" if share > 0.46 else "white"

@@ -1,4 +1,4 @@
-"""Pictures along a recording: its waveform, what a model sees of it, and the emotions in it."""
+"""Pictures along a recording: its waveform, its features, and its emotions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from ser_tf.evaluation.plots import style
 from ser_tf.evaluation.plots.style import picture
 
 ENVELOPE_COLUMNS = 1_000
-"""Into how many columns a waveform is gathered: about one a dot of the picture's width."""
+"""Columns that a waveform is drawn in, about one a pixel."""
 
 
 @picture
@@ -22,7 +22,7 @@ def timeline(
     waveform: np.ndarray | None = None,
     rate_hz: int | None = None,
 ) -> Figure:
-    """The emotions' probabilities along a recording, one above the other, below its waveform.
+    """The emotions' probabilities along a recording, stacked, below its waveform.
 
     Args:
         table: a row a window, in order: `start_seconds, end_seconds` and `p_<class>` of each class.
@@ -49,7 +49,7 @@ def timeline(
     tops = probabilities.cumsum(axis=1)
     for name, shares, top in zip(classes, probabilities.T, tops.T, strict=True):
         room = np.minimum(np.minimum(shares[:-2], shares[1:-1]), shares[2:])
-        widest = 1 + room.argmax()  # a name where its area is widest, if it has room there
+        widest = 1 + room.argmax()  # the name goes where its area is widest, if it fits
         if room.max() > 0.12:
             place = seconds[widest], top[widest] - shares[widest] / 2
             ink = style.ink_on(style.COLOURS[name])
@@ -65,12 +65,12 @@ def timeline(
 def features(
     waveform: np.ndarray, rate_hz: int, panels: Mapping[str, np.ndarray], hop_seconds: float
 ) -> Figure:
-    """A waveform and below it, on the same time axis, what is computed from it.
+    """A waveform, and below it features of it on the same time axis.
 
     Args:
         waveform: the recording `(samples,)` in [-1, 1].
         rate_hz: its rate.
-        panels: frames `(frames, channels)`, by what they are, with their unit. The first frame's
+        panels: frames `(frames, channels)` by their title, which names the unit. The first frame's
             middle is the recording's first sample.
         hop_seconds: time between two frames.
     """
@@ -89,12 +89,12 @@ def features(
 
 @picture
 def published_row(row: np.ndarray, frames: int, channels: int) -> Figure:
-    """The published features as a network is fed them: one flat sequence of numbers.
+    """The published features as a network takes them: one flat sequence of numbers.
 
     Args:
         row: `(numbers,)`: zero-crossing rates, RMS values, then the coefficients frame by frame,
-            then the zeros that a clip shorter than others is filled with; these are shaded.
-        frames: how many frames the clip has.
+            then the zeros behind a short clip; these are shaded.
+        frames: the clip's number of frames.
         channels: numbers a frame.
     """
     figure = style.figure(2.6)
@@ -123,14 +123,14 @@ def augmentations(
     hop_seconds: float,
     unit: str,
 ) -> Figure:
-    """A clip as it is in the first row, and what each augmentation makes of it in the others.
+    """A clip in the first row, and each augmentation of it in the others.
 
     Args:
-        examples: by name, a waveform `(samples,)` and its frames `(frames, channels)`; the clip as
-            it is comes first and is seen again, in light grey, behind the others.
+        examples: by name, a waveform `(samples,)` and its frames `(frames, channels)`; the
+            unchanged clip comes first, and is drawn in light grey behind the others.
         rate_hz: the waveforms' rate.
         hop_seconds: time between two frames.
-        unit: what the frames are, with their unit.
+        unit: the frames' quantity and unit.
     """
     original, frames = next(iter(examples.values()))
     peak = max(np.abs(waveform).max() for waveform, _ in examples.values())
@@ -151,12 +151,12 @@ def augmentations(
 
 
 def _limits(frames: np.ndarray) -> np.ndarray:
-    """The range of nearly all values: one channel of twenty may lie far below all others."""
+    """The range of nearly all values: one channel of twenty may lie far below the others."""
     return np.percentile(frames, (6, 99))
 
 
 def _image(axes: Axes, frames: np.ndarray, hop_seconds: float, limits: np.ndarray) -> AxesImage:
-    """Frames as colours, each around its moment."""
+    """Draws frames as colours, each centred on its time."""
     ends = (-hop_seconds / 2, (len(frames) - 0.5) * hop_seconds)
     low, high = limits
     extent = (*ends, -0.5, frames.shape[1] - 0.5)
@@ -166,7 +166,7 @@ def _image(axes: Axes, frames: np.ndarray, hop_seconds: float, limits: np.ndarra
 
 
 def _envelope(axes: Axes, waveform: np.ndarray, rate_hz: int, colour: str = "0.3") -> None:
-    """The lowest and highest sample of every column."""
+    """Draws the lowest and highest sample of every column."""
     columns = np.array_split(waveform, min(ENVELOPE_COLUMNS, len(waveform)))
     seconds = np.linspace(0, len(waveform) / rate_hz, len(columns))
     low, high = [c.min() for c in columns], [c.max() for c in columns]

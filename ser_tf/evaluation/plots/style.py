@@ -1,4 +1,4 @@
-"""What all pictures share: colours, size, letters, background, and how they are written."""
+"""The style of all pictures: colours, size, text, background; and how they are saved."""
 
 import functools
 import io
@@ -28,8 +28,8 @@ COLOURS = {
     "disgust": "#009e73",
     "surprise": "#e69f00",
 }
-"""Every emotion's colour, the same in all pictures: those of Okabe and Ito (2008), and a grey that
-stands apart from them for the colour-blind as well."""
+"""Every emotion's colour, the same in all pictures: the palette of Okabe and Ito (2008) and a grey
+that stands apart from it for the colour-blind as well."""
 
 SPLIT_COLOURS = {"rows": "#d55e00", "clips": "#e69f00", "speakers": "#0072b2"}
 """Every split's colour; folds have another."""
@@ -40,7 +40,7 @@ WIDTH_INCHES = 8.0
 DOTS_PER_INCH = 150
 
 MOST_NAMES = 40
-"""The names of more speakers than these could not be read beside one another."""
+"""Most speakers whose names can be read side by side."""
 
 _PAPER = "white"
 _STYLE: Any = {
@@ -51,7 +51,7 @@ _STYLE: Any = {
     "grid.color": "0.7",
     "grid.alpha": 0.4,
 }
-"""What differs from matplotlib's own defaults, which are written in black."""
+"""The differences from matplotlib's defaults."""
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _own_style() -> Iterator[None]:
 
 
 class _Picture(Figure):
-    """A figure that keeps its style when it is drawn, which is when its ticks are made."""
+    """A figure that keeps its style until it is drawn, because ticks are made then."""
 
     def draw(self, renderer: Any) -> None:
         with _own_style():
@@ -71,10 +71,9 @@ class _Picture(Figure):
 
 
 def picture(make: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Lets a function make pictures in black on white, whatever style its caller has chosen.
+    """Makes a function draw black on white, whatever style its caller has chosen.
 
-    The page behind a picture may be light or dark: an opaque white ground of its own is legible on
-    both.
+    An opaque white background is legible on light and on dark pages.
     """
 
     @functools.wraps(make)
@@ -86,7 +85,7 @@ def picture(make: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def figure(height_inches: float) -> Figure:
-    """An empty figure of the width that all have."""
+    """An empty figure of the common width."""
     return _Picture(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
 
 
@@ -109,18 +108,18 @@ def percent(axes: Axes, which: str = "y") -> None:
 
 
 def percents() -> PercentFormatter:
-    """Writes rates from 0 to 1 as in `80 %`."""
+    """A formatter that writes rates from 0 to 1 as in `80 %`."""
     return PercentFormatter(1, decimals=0, symbol=" %")
 
 
 def name_speakers(axes: Axes, names: list[str], what: str, letters: int) -> None:
-    """Names the columns of a picture, or where they are too many to be read says how many.
+    """Names the columns of a picture, or gives their number if they are too many to read.
 
     Args:
-        axes: whose columns stand at 0, 1, 2, ...
-        names: of the columns.
-        what: they are.
-        letters: that fit beside one another; names of more stand upright.
+        axes: axes with columns at 0, 1, 2, ...
+        names: the columns' names.
+        what: the label of the axis.
+        letters: letters that fit side by side; longer rows of names are turned upright.
     """
     axes.set_xlim(-0.6, len(names) - 0.4)
     if len(names) > MOST_NAMES:
@@ -133,12 +132,12 @@ def name_speakers(axes: Axes, names: list[str], what: str, letters: int) -> None
 
 
 def fit_side_by_side(names: list[str], letters: int) -> bool:
-    """Whether names fit beside one another where there is room for so many letters."""
+    """Whether names fit side by side where there is room for `letters` letters."""
     return len(names) * (1 + max(map(len, names))) <= letters
 
 
 def ink_on(colour: str) -> str:
-    """Black or white, whichever is the more legible on a colour: by luminance, as in WCAG 2.1."""
+    """Black or white, whichever is more legible on a colour, by luminance as in WCAG 2.1."""
     rgb = np.asarray(to_rgb(colour))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return "black" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "white"

@@ -22,17 +22,17 @@ _READY = "AVAILABLE"
 
 
 class Transport(Protocol):
-    """How a server is asked."""
+    """An interface of the server."""
 
     def states(self, version: str | None) -> dict[str, str]:
-        """The state of each version of the model, or of the one: empty if there is none."""
+        """The state of `version`, or of each version of the model; empty if there is none."""
 
     def ask(self, wav: bytes) -> Mapping[str, Any]:
-        """What `serving_default` answers to one WAV file, by the name of the output.
+        """The outputs of `serving_default`, by name, for one WAV file.
 
         Raises:
-            UnavailableError: if it cannot be reached or is too busy.
-            ClipError: if it does not answer in time, or refuses.
+            UnavailableError: if the server cannot be reached or is too busy.
+            ClipError: if the server does not answer in time, or refuses.
         """
 
     def close(self) -> None:
@@ -40,7 +40,7 @@ class Transport(Protocol):
 
 
 TRANSPORTS: dict[str, type] = {"http": REST, "https": REST, "grpc": GRPC}
-"""How a server is asked, by the scheme of its address."""
+"""The interfaces by the scheme of the server's address."""
 
 
 class Client:
@@ -51,20 +51,20 @@ class Client:
         with Client("http://localhost:8501", "ser-lmu") as client:
             print(client.answer("talk.mp3"))
 
-    A recording is heard as one clip, which `predict` does up to twice the length that the model's
-    features span; longer ones it hears in windows.
+    The server answers every recording as one clip; `predict` cuts recordings longer than twice the
+    span of the model's features into windows.
 
     Args:
         server: `http://HOST:PORT` or `https://HOST:PORT` (REST), or `grpc://HOST:PORT`, which
             needs tensorflow-serving-api.
-        model: the name under which the server knows the model.
+        model: the model's name on the server.
         version: number or label of the version; None: the server's choice.
         timeout_seconds: how long to wait for an answer.
-        retries: how often to ask again when the server is not available, each time after twice
-            the pause of the time before.
+        retries: how often to ask again when the server is not available; the pause doubles each
+            time.
 
     Raises:
-        InputError: if `server` is no such address.
+        InputError: if `server` is not such an address.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Client:
     ) -> None:
         if (scheme := _scheme(server)) not in TRANSPORTS:
             choices = ", ".join(f"{scheme}://HOST:PORT" for scheme in TRANSPORTS)
-            raise InputError(f"{server}: no address of a server; choose from {choices}.")
+            raise InputError(f"{server}: not the address of a server; choose from {choices}.")
         self.server = server
         self.model = model
         self.version = version
@@ -91,10 +91,10 @@ class Client:
         self._transport.close()
 
     def check(self) -> None:
-        """Finds out whether the server has the model.
+        """Checks that the server has the model.
 
         Raises:
-            ServerError: if there is no server, or it lacks the model or the version.
+            ServerError: if no server answers, or it lacks the model or the version.
         """
         states = self._states(self.version)
         if _READY in states.values():
@@ -104,7 +104,7 @@ class Client:
             raise ServerError(f"{self.server}: model {self.model} is not available yet ({found}).")
         known = self._states(None) if self.version else {}
         if not known:
-            raise ServerError(f"{self.server}: the server knows no model {self.model}.")
+            raise ServerError(f"{self.server}: the server has no model {self.model}.")
         raise ServerError(
             f"{self.server}: model {self.model} has no version {self.version}; "
             f"it has {', '.join(known)}."
@@ -116,7 +116,7 @@ class Client:
         Raises:
             AudioError: if it cannot be read.
             ClipError: if the server cannot answer it.
-            ServerError: if there is nobody to ask.
+            ServerError: if no server answers.
         """
         samples, rate_hz = audio.read(path)
         outputs = self._persist(audio.to_wav(samples.mean(axis=1), rate_hz), path)
@@ -126,16 +126,16 @@ class Client:
             return _answer(outputs)
         except KeyError:
             raise ServerError(
-                f"{self.server}: model {self.model} is none that ser_tf has published."
+                f"{self.server}: model {self.model} was not exported by ser_tf."
             ) from None
 
     def answers(
-        self, paths: Iterable[Path], concurrency: int = 4
+        self, paths: Iterable[str | Path], concurrency: int = 4
     ) -> Iterator[tuple[Path, Answer | InputError]]:
-        """Each path with its answer, or with what is wrong with it, in the order of the paths.
+        """Each path with its answer or its error, in the order of the paths.
 
         Raises:
-            ServerError: if there is nobody to ask.
+            ServerError: if no server answers.
         """
 
         def attempt(path: Path) -> tuple[Path, Answer | InputError]:
@@ -148,12 +148,12 @@ class Client:
 
         pool = ThreadPoolExecutor(concurrency)
         try:
-            yield from pool.map(attempt, paths)
+            yield from pool.map(attempt, map(Path, paths))
         finally:
             pool.shutdown(cancel_futures=True)
 
     def _persist(self, wav: bytes, path: str | Path) -> Mapping[str, Any]:
-        """The server's outputs for one file, after as many tries as it takes and is allowed."""
+        """The server's outputs for one file; asks again while the server is unavailable."""
         for attempt in range(self.retries + 1):
             try:
                 return self._transport.ask(wav)
@@ -178,7 +178,7 @@ class Client:
 
 
 def _scheme(server: str) -> str:
-    """The scheme of an address, "" if that is not of a host and, perhaps, a port."""
+    """The scheme of an address; "" if it lacks a host or is malformed."""
     try:
         address = urlsplit(server)
         host, _ = address.hostname or "", address.port  # both raise where they are malformed

@@ -1,4 +1,4 @@
-"""What can go wrong when a server is asked, and the words by which it is told."""
+"""What can go wrong between client and server, and the words for it."""
 
 from ser_tf.errors import InputError
 
@@ -7,28 +7,28 @@ _UNKNOWN = ("Servable not found", "Could not find", "version label")
 
 
 class ServerError(InputError):
-    """There is no server, no such model or no such version: nothing can be answered."""
+    """No server answers, or it lacks the model or the version: no recording can be answered."""
 
 
 class ClipError(InputError):
-    """One recording cannot be answered."""
+    """This recording cannot be answered; others may be."""
 
 
 class UnavailableError(Exception):
-    """The server cannot be reached or is too busy; it may be worth another try."""
+    """The server cannot be reached or is too busy; another try may succeed."""
 
 
 class UnknownModelError(ServerError):
-    """The server does not know the model, the version or the label."""
+    """The server lacks the model, the version or the label."""
 
 
 def late(timeout_seconds: float) -> ClipError:
-    """What to raise when no answer came in time."""
+    """The error when no answer came in time."""
     return ClipError(f"no answer within {timeout_seconds:g} s.")
 
 
 def refusal(reason: str) -> InputError:
-    """What a refusal means, by the words of TensorFlow Serving."""
+    """The error that a refusal stands for, told from TensorFlow Serving's words."""
     if any(words in reason for words in _UNKNOWN):
         return UnknownModelError(f"the server says: {reason}.")
     return ClipError(f"the server refuses it ({reason}).")

@@ -44,13 +44,13 @@ class REST:
         try:
             return {name: values[0] for name, values in outputs.items()}
         except (AttributeError, LookupError, TypeError):
-            raise ServerError(f"{self.model} is no model that ser_tf exported.") from None
+            raise ServerError(f"{self.model} was not exported by ser_tf.") from None
 
     def close(self) -> None:
         """Nothing is held between requests."""
 
     def _request(self, method: str, path: str, body: bytes | None = None, *, wanted: str) -> Any:
-        """What stands under `wanted` in the answer."""
+        """The value under the key `wanted` of the answer."""
         secure = self.address.scheme == "https"
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = kind(self.address.netloc, timeout=self.timeout_seconds)

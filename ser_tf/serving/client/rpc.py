@@ -1,4 +1,4 @@
-"""TensorFlow Serving's gRPC interface, by the official stubs."""
+"""TensorFlow Serving's gRPC interface, through the official stubs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -78,6 +78,6 @@ class GRPC:
 
 
 def _plain(batch: np.ndarray) -> Any:
-    """The only item of a batch, as Python's own values."""
+    """The only item of a batch, in Python's own types."""
     item = batch.astype(str)[0] if batch.dtype == object else batch[0]
     return item.tolist()

@@ -1,4 +1,4 @@
-"""Functions with their weights as constants, and whatever follows from constants computed."""
+"""Freezing: graphs with weights as constants, and all that follows from constants computed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,22 +9,22 @@ from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.framework import convert_to_constants
 from tensorflow.python.grappler import tf_optimizer
 
-# In this order: what no output needs, what constants give, what is there twice.
+# In this order: remove what no output needs, compute constants, merge duplicates.
 _PASSES = ("pruning", "constfold", "common_subgraph_elimination")
 
 
-def fold(function: Callable[..., Any], *inputs: tf.TensorSpec) -> Callable[..., Any]:
-    """`function` as a graph without variables, in which nothing is left to compute of constants.
+def freeze(function: Callable[..., Any], *inputs: tf.TensorSpec) -> Callable[..., Any]:
+    """`function` as a graph without variables, in which operations on constants are computed.
 
     Of an LMU layer only the product of impulse response and kernel remains, however long the
-    memory. A result that would be larger than the constants it follows from stays uncomputed.
+    memory. A result larger than the constants that it is computed from is left to the graph.
 
     Args:
-        function: from tensors to a tensor or a structure of them; called once, to trace it.
-        *inputs: what it takes.
+        function: takes tensors and returns a tensor or a structure of them; traced once.
+        *inputs: the types and shapes of its arguments.
 
     Returns:
-        A function of the same tensors. Functions and saved models that call it hold it once.
+        A function of the same tensors. Functions and saved models that call it store it once.
     """
     traced = tf.function(function, autograph=False).get_concrete_function(*inputs)
     frozen = convert_to_constants.convert_variables_to_constants_v2(
@@ -56,13 +56,13 @@ def _optimised(function: Any) -> graph_pb2.GraphDef:
 
 
 def _renamed(graph: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
-    """The graph with new names for the functions it calls: TensorFlow knows others by the old."""
+    """The graph with new names for the functions it calls; the old ones are taken in TensorFlow."""
     names = {function.signature.name for function in graph.library.function}
     for function in graph.library.function:
-        function.signature.name += "_folded"
+        function.signature.name += "_frozen"
     bodies = [graph.node, *(function.node_def for function in graph.library.function)]
     for attribute in (value for body in bodies for node in body for value in node.attr.values()):
         for called in (attribute.func, *attribute.list.func):
             if called.name in names:
-                called.name += "_folded"
+                called.name += "_frozen"
     return graph

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from ser_tf.models import MODELS, PUBLISHED
-from ser_tf.serving.folding import fold
+from ser_tf.serving.freezing import freeze
 
 FRAMES, CHANNELS = 300, 6
 
@@ -16,11 +16,11 @@ def build(name, **options):
     return replace(MODELS[name], **options).build((FRAMES, CHANNELS), 5)
 
 
-def folded(model):
+def frozen(model):
     def infer(features):
         return model(features, training=False)
 
-    return fold(infer, tf.TensorSpec([None, *model.input_shape[1:]]))
+    return freeze(infer, tf.TensorSpec([None, *model.input_shape[1:]]))
 
 
 def features(shape=(FRAMES, CHANNELS), batch=3):
@@ -35,9 +35,9 @@ def constants(function):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_folded_model_computes_the_same_without_variables(name):
+def test_a_frozen_model_computes_the_same_without_variables(name):
     model = build(name)
-    function = folded(model)
+    function = frozen(model)
     x = features()
     # 1e-5: the sums of one network in float32, taken in another order.
     np.testing.assert_allclose(function(tf.constant(x)), model(x), atol=1e-5)
@@ -53,25 +53,25 @@ def test_the_impulse_response_is_not_stored_where_a_kernel_reads_it(pooling):
     order = 128
     options = {"units": (8, 8), "order": order, "memory_d": 1, "theta": None, "filters": ()}
     model = build("lmu", pooling=pooling, **options)
-    function = folded(model)
+    function = frozen(model)
     x = features()
     np.testing.assert_allclose(function(tf.constant(x)), model(x), atol=1e-5)
     assert max(constants(function)) < FRAMES * order / 2
 
 
 @pytest.mark.slow
-def test_the_published_stack_is_folded_to_a_quarter():
+def test_the_published_stack_is_frozen_to_a_quarter():
     model = PUBLISHED["lmu"].build((2376, 1), 8)
-    function = folded(model)
+    function = frozen(model)
     x = features((2376, 1), batch=1)
     np.testing.assert_allclose(function(tf.constant(x)), model(x), atol=1e-5)
     # Two responses of 2376 x 1024 would be 4.9 million numbers, beside 1.3 million weights.
     assert sum(constants(function)) < 1.6e6
 
 
-def test_what_calls_a_folded_function_twice_holds_it_once(tmp_path):
+def test_what_calls_a_frozen_function_twice_holds_it_once(tmp_path):
     weights = tf.Variable(tf.random.normal([300, 300]))
-    multiply = fold(lambda x: x @ weights, tf.TensorSpec([None, 300]))
+    multiply = freeze(lambda x: x @ weights, tf.TensorSpec([None, 300]))
     spec = tf.TensorSpec([None, 300], name="x")
     once = tf.function(lambda x: {"y": multiply(x)}, input_signature=[spec])
     twice = tf.function(lambda x: {"y": multiply(multiply(x))}, input_signature=[spec])
@@ -80,7 +80,7 @@ def test_what_calls_a_folded_function_twice_holds_it_once(tmp_path):
 
 
 def test_a_structure_of_outputs_keeps_its_names():
-    function = fold(lambda x: {"double": 2 * x, "half": (x / 2, x)}, tf.TensorSpec([None]))
+    function = freeze(lambda x: {"double": 2 * x, "half": (x / 2, x)}, tf.TensorSpec([None]))
     found = function(tf.constant([4.0]))
     assert found["double"] == 8
     assert [value.numpy() for value in found["half"]] == [2, 4]

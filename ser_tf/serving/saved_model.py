@@ -1,4 +1,4 @@
-"""Publishing: a trained model as a SavedModel that answers WAV files without Python."""
+"""A trained model as a SavedModel that answers WAV files without Python."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ from ser_tf.serving import config, warmup
 from ser_tf.serving.signatures import Signatures
 
 TOLERANCE = 1e-5
-"""How far a published output may be from the Keras model's, as a share of the greatest there is
-and never less than that of 1: float32 sums in another order."""
+"""Largest difference from the Keras model's output, relative to its largest value or 1: float32
+sums in another order."""
 
 
-def publish(
+def write(
     model: keras.Model,
     classes: Sequence[str],
     rate_hz: int,
@@ -27,46 +27,46 @@ def publish(
     version: int | None = None,
     waveforms: Sequence[np.ndarray] = (),
 ) -> Path:
-    """The folder `folder/VERSION`, which then holds `model` as a SavedModel.
+    """Writes `model` as a SavedModel into the folder `folder/VERSION`, which is returned.
 
     The signatures, with a free batch dimension N and C classes; every input is required:
 
     - `serving_default`: `wav_bytes` string `[N]`, WAV files of any rate from 4 to 192 kHz.
     - `waveform`: `waveform` float32 `[N, T]` in [-1, 1] at the model's rate.
     - `waveform_with_rate`: `waveform` float32 `[N, T]`, of each clip the first `length` int32 `[N]`
-      samples, recorded at `sample_rate_hz` int32 `[N]`; what follows them is not looked at.
-    - `features`: `waveform` -> `features` float32 `[N, frames, channels]`, what the encoder sees,
+      samples, recorded at `sample_rate_hz` int32 `[N]`; samples after them are ignored.
+    - `features`: `waveform` -> `features` float32 `[N, frames, channels]`, the encoder's input,
       and `error`.
     - `stream`, of models that follow streams: `chunk` float32 `[N, T]`, the next samples at the
       model's rate, and `state` float32 `[N, S]`, zeros at first and then what the last answer
       gave as `next_state`, so that the server keeps nothing. Only whole strides (40 ms by default)
-      are heard: after `consumed_samples` int32 `[N]` the rest belongs in front of the next chunk.
-      The answers are about all that was heard so far; with an `error` the state stays as it was.
+      are computed: samples after the first `consumed_samples` int32 `[N]` belong in front of the
+      next chunk. The answers are about all samples so far; with an `error` the state stays.
 
-    But for `features` all give `label` string `[N]`, `probability` `[N]`, `probabilities`
-    `[N, C]`, `classes` string `[N, C]`, `unsure` bool `[N]` and `error` string `[N]`, empty where
-    there is none. Each clip is heard by itself. One that cannot be answered, as it is broken, of
-    another rate or longer than ten minutes, has its `error`, an empty label, zeros for
-    probabilities and is unsure; its neighbours are not touched.
+    All but `features` give `label` string `[N]`, `probability` `[N]`, `probabilities` `[N, C]`,
+    `classes` string `[N, C]`, `unsure` bool `[N]` and `error` string `[N]`, empty where there is
+    none. No clip depends on its neighbours. A clip that cannot be answered because it is broken, of
+    another rate or longer than ten minutes gets an `error`, an empty label and probabilities of 0,
+    and is unsure.
 
     Weights are constants in it, and what follows from constants is computed already (`fold`).
     Warm-up requests lie beside it where `tensorflow-serving-api` is installed.
 
-    The SavedModel is written beside its place, loaded again and compared with `model` on silence,
-    noise, tones and `waveforms`; only then does it take its place. A folder that an interrupted
-    run left is removed by the next one, so one folder takes one `publish` at a time.
+    The SavedModel is written to a temporary folder, loaded again and compared with `model` on
+    silence, noise, tones and `waveforms`, and renamed into its place only if they agree. The next
+    call removes what an interrupted one left, so never run two on one folder at a time.
 
     Args:
         model: waveform `(batch, samples)` -> probabilities `(batch, C)`, through layers named
             `front_end`, `encoder` and `calibration`.
         classes: their names, in the order of the probabilities.
-        rate_hz: the sample rate the model hears.
+        rate_hz: the model's sample rate.
         folder: the model's folder, made if it is missing.
-        version: a number from 1 on; by default the highest there is plus one.
+        version: a number from 1 on; by default one above the highest in the folder.
         waveforms: more clips to compare on, each float32 `(samples,)` in [-1, 1] at `rate_hz`.
 
     Raises:
-        InputError: if the version exists, cannot be written, or answers unlike `model`.
+        InputError: if the version exists, cannot be written, or differs from `model`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / str(_free_version(folder, version))
@@ -107,7 +107,7 @@ def _tensors(infos: Any) -> dict[str, str]:
 
 def _free_version(folder: Path, version: int | None) -> int:
     if version is None:
-        return max(config.published_versions(folder), default=0) + 1
+        return max(config.exported_versions(folder), default=0) + 1
     if version < 1:
         raise InputError(f"--version {version}: versions are numbers from 1 on.")
     if (folder / str(version)).exists():
@@ -144,14 +144,14 @@ def _compare(folder: Path, signatures: Signatures, clips: Sequence[np.ndarray]) 
             answer = served[name](**{key: tf.constant(value) for key, value in asked.items()})
             if refused := answer["error"].numpy()[0].decode():
                 raise InputError(
-                    f"{folder.parent}: not published, it refuses a good clip ({refused})."
+                    f"{folder.parent}: not exported, it refuses a good clip ({refused})."
                 )
             wanted = expected(clip[np.newaxis]).numpy()
             difference = np.max(np.abs(answer[endpoint.compared].numpy() - wanted))
             most = TOLERANCE * max(1.0, np.max(np.abs(wanted)))
             if not difference <= most:  # so that NaN differs too
                 raise InputError(
-                    f"{folder.parent}: not published, its {name} differs from the Keras model's "
+                    f"{folder.parent}: not exported, its {name} differs from the Keras model's "
                     f"{endpoint.compared} by {difference:.2g} (at most {most:.2g})."
                 )
 
