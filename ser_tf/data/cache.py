@@ -133,10 +133,23 @@ def save(path: Path, array: np.ndarray) -> None:
         np.save(temporary, array)
 
 
-def load_or_make(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """The array in `path`, mapped rather than read; made first if it is absent or damaged."""
+def load_or_make(
+    path: Path, shape: tuple[int, ...], make: Callable[[], Iterable[np.ndarray]]
+) -> np.ndarray:
+    """The array in `path`, mapped; made first if it is absent or damaged.
+
+    Args:
+        path: where it is kept.
+        shape: its shape.
+        make: returns its parts in order, each float32; they are written one by one, so that the
+            whole never needs to be in memory.
+    """
     if not is_whole(path):
-        save(path, make())
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        with files.replacing(path) as temporary, temporary.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for part in make():
+                file.write(part.astype("<f4").tobytes())
     return load(path)
 
 

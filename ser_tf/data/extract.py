@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +53,9 @@ def clip_features(
     entry = features.entry
     rows = PUBLISHED_ROWS if published_rows else 1
     compute = _published_rows_of(entry) if published_rows else _row_of(entry, front_end)
-
-    def extract() -> np.ndarray:
-        table = _extract(clips, compute, (rows, *entry.array_shape), "features")
-        return table.reshape(-1, *entry.array_shape)
-
     kept = cache.features(clips["digest"], features, cache_dir, published_rows=published_rows)
-    return cache.load_or_make(kept, extract)
+    shape = (rows * len(clips), *entry.array_shape)
+    return cache.load_or_make(kept, shape, lambda: _extract(clips, compute, "features"))
 
 
 def augmented_copies(
@@ -96,9 +92,9 @@ def augmented_copies(
 
         return tf.map_fn(copy, tf.range(copies), fn_output_signature=tf.float32)
 
-    shape = (copies, *entry.array_shape)
     kept = cache.copies(clips["digest"], features, cache_dir, augmentations=names, count=copies)
-    return cache.load_or_make(kept, lambda: _extract(clips, copies_of, shape, "augmented copies"))
+    shape = (len(clips), copies, *entry.array_shape)
+    return cache.load_or_make(kept, shape, lambda: _extract(clips, copies_of, "augmented copies"))
 
 
 def augment(layers: Sequence["keras.Layer"], inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -127,20 +123,13 @@ def on_one_thread(chain: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _extract(
-    clips: "pd.DataFrame",
-    compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    shape: tuple[int, ...],
-    title: str,
-) -> np.ndarray:
-    """What `compute` makes of every clip's path and seed: float32 `(clips, *shape)`."""
+    clips: "pd.DataFrame", compute: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], title: str
+) -> Iterator[np.ndarray]:
+    """What `compute` makes of every clip's path and seed, clip by clip."""
     seeds = [np.frombuffer(bytes.fromhex(text)[:8], "<i4") for text in clips["digest"]]
     chain = tf.data.Dataset.from_tensor_slices((clips["waveform"].tolist(), np.stack(seeds)))
     chain = on_one_thread(chain.map(compute, num_parallel_calls=CORES).prefetch(CORES))
-    rows = np.empty((len(clips), *shape), np.float32)
-    made = console.bar(chain.as_numpy_iterator(), title, len(clips))
-    for number, clip in enumerate(made):
-        rows[number] = clip
-    return rows
+    return console.bar(chain.as_numpy_iterator(), title, len(clips))
 
 
 def _row_of(
