@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = make_parser(
         "doctor",
-        "Check corpora: counts of clips, and each defect with its file. Or look after the cache.",
+        "Check corpora: counts of clips, and each defect with its file. Or list the cache.",
     )
     flags.add_corpora(parser, "the four that kagglehub can download")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -60,14 +60,14 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="list",
         choices=("list", "prune"),
-        help="list what the cache holds, check nothing; prune: remove what no version uses any "
-        "more (in a terminal, after asking)",
+        help="instead list what the cache holds; prune: also remove what is no longer used "
+        "(asks first in a terminal)",
     )
     return parser
 
 
 def _cache(arguments: argparse.Namespace) -> int:
-    """Lists what the cache holds and, if that is wanted, removes what nothing uses any more."""
+    """Lists what the cache holds; with `prune`, removes what is no longer used."""
     held = inventory.survey(arguments.cache_dir)
     unused = [holding for holding in held if not holding.used]
     if arguments.json:
@@ -83,11 +83,12 @@ def _cache(arguments: argparse.Namespace) -> int:
 
 
 def _is_agreed() -> bool:
-    """Asks whoever sits at a terminal; without one, the flag itself is the agreement."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    """Asks a person at a terminal; without one, the flag itself is the agreement."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
-    sys.stdout.write("Remove the unused entries? [y/N] ")
-    sys.stdout.flush()
+    sys.stdout.flush()  # what is to be removed
+    sys.stderr.write("Remove the unused entries? [y/N] ")
+    sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

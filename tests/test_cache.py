@@ -210,7 +210,7 @@ def test_in_a_terminal_pruning_asks_first(answer, kept, lived_in, monkeypatch, c
         readline = staticmethod(lambda: answer)
 
     monkeypatch.setattr("sys.stdin", Terminal())
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     assert doctor.main(["--cache", "prune", "--cache-dir", str(lived_in)]) == 0
     assert (lived_in / UNUSED[0]).exists() == kept
 

@@ -1,1 +1,1 @@
-"""From the index of clips to batches: decode, cache, features, augmented copies."""
+"""From the index of clips to batches: decode, cache, compute features, split, shuffle, augment."""
