@@ -146,7 +146,7 @@ def _draw(scans: Mapping[str, Scan], path: Path) -> None:
     ]
     if rows:
         index = pd.DataFrame(rows, columns=["corpus", "speaker", "emotion", "sex"])
-        plots.save(plots.counts(index), path)
+        plots.save(plots.draw_counts(index), path)
 
 
 def _as_json(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator[str]:

@@ -82,7 +82,7 @@ def _draw_timeline(
 ) -> None:
     from ser_tf.evaluation import plots
 
-    figure = plots.timeline(windows, recogniser.classes, waveform, recogniser.rate_hz)
+    figure = plots.draw_timeline(windows, recogniser.classes, waveform, recogniser.rate_hz)
     plots.save(figure, picture)
 
 

@@ -74,19 +74,19 @@ def make_examples():
 SPEAKERS = {"a-1": {"uar": 0.5, "n_clips": 8}, "a-2": {"uar": 0.75, "n_clips": 9}}
 PANELS = {"log-mel (dB)": np.random.default_rng(0).normal(size=(101, 20))}
 PICTURES = {
-    "learning_curves": lambda: plots.learning_curves(make_history(), 12),
-    "confusion": lambda: plots.confusion(172 * np.eye(8, dtype=int), EMOTIONS, "Test"),
-    "timeline": lambda: plots.timeline(make_timeline(), CLASSES, np.zeros(64_000), 4_000),
-    "comparison": lambda: plots.comparison(make_runs()),
-    "curves_of_splits": lambda: plots.curves_of_splits({"rows": make_history()}, "A model"),
-    "confusions": lambda: plots.confusions({name: np.eye(3) for name in "abcd"}, CLASSES),
-    "legendre": plots.legendre,
-    "speakers": lambda: plots.speakers(SPEAKERS, 0.6, "Test"),
-    "calibration": lambda: plots.calibration(make_answers(), CLASSES, "Test"),
-    "counts": lambda: plots.counts(make_index()),
-    "features": lambda: plots.features(np.ones(8_000), 8_000, PANELS, 0.01),
-    "published_row": lambda: plots.published_row(np.arange(2376.0), 90, 22),
-    "augmentations": lambda: plots.augmentations(make_examples(), 8_000, 0.01, "dB"),
+    "learning_curves": lambda: plots.draw_learning_curves(make_history(), 12),
+    "confusion": lambda: plots.draw_confusion(172 * np.eye(8, dtype=int), EMOTIONS, "Test"),
+    "timeline": lambda: plots.draw_timeline(make_timeline(), CLASSES, np.zeros(64_000), 4_000),
+    "comparison": lambda: plots.draw_comparison(make_runs()),
+    "curves_of_splits": lambda: plots.draw_curves_of_splits({"rows": make_history()}, "A model"),
+    "confusions": lambda: plots.draw_confusions({name: np.eye(3) for name in "abcd"}, CLASSES),
+    "legendre": plots.draw_legendre,
+    "speakers": lambda: plots.draw_speakers(SPEAKERS, 0.6, "Test"),
+    "calibration": lambda: plots.draw_calibration(make_answers(), CLASSES, "Test"),
+    "counts": lambda: plots.draw_counts(make_index()),
+    "features": lambda: plots.draw_features(np.ones(8_000), 8_000, PANELS, 0.01),
+    "published_row": lambda: plots.draw_published_row(np.arange(2376.0), 90, 22),
+    "augmentations": lambda: plots.draw_augmentations(make_examples(), 8_000, 0.01, "dB"),
 }
 
 
@@ -95,7 +95,8 @@ def texts(axes):
 
 
 def test_every_plot_is_among_the_pictures_looked_at_here():
-    assert set(PICTURES) == set(plots.__all__) - {"COLOURS", "save"}
+    drawn = {f"draw_{name}" for name in PICTURES}
+    assert drawn == set(plots.__all__) - {"COLOURS", "save"}
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -129,7 +130,7 @@ def test_a_picture_is_the_same_whatever_style_its_caller_likes(name, tmp_path):
 def test_a_picture_that_cannot_be_drawn_leaves_the_old_one(tmp_path):
     path = tmp_path / "picture.png"
     path.write_bytes(b"old")
-    figure = plots.legendre()
+    figure = plots.draw_legendre()
     figure.axes[0].set_title("$\\nosuchcommand$")
     with pytest.raises(ValueError, match="nosuchcommand"):
         plots.save(figure, path)
@@ -144,7 +145,9 @@ def test_pictures_need_no_window_system():
 
 def test_learning_curves_show_the_history_and_mark_the_epoch_kept():
     history = make_history()
-    for axes, name in zip(plots.learning_curves(history, 12).axes, ("loss", "uar"), strict=True):
+    for axes, name in zip(
+        plots.draw_learning_curves(history, 12).axes, ("loss", "uar"), strict=True
+    ):
         training, validation, kept = axes.lines
         np.testing.assert_array_equal(training.get_xdata(), history.epoch)
         np.testing.assert_array_equal(training.get_ydata(), history[name])
@@ -155,7 +158,7 @@ def test_learning_curves_show_the_history_and_mark_the_epoch_kept():
 
 
 def test_learning_curves_without_validation_show_training_alone():
-    figure = plots.learning_curves(make_history(1)[["epoch", "loss", "uar"]], 1)
+    figure = plots.draw_learning_curves(make_history(1)[["epoch", "loss", "uar"]], 1)
     for axes in figure.axes:
         assert [line.get_label() for line in axes.lines] == ["training", "epoch kept (1)"]
         # A single epoch is a point, not an invisible line.
@@ -163,7 +166,7 @@ def test_learning_curves_without_validation_show_training_alone():
 
 
 def test_a_confusion_shows_shares_of_the_truth_and_counts():
-    figure = plots.confusion([[8, 2, 0], [0, 0, 0], [1, 0, 2]], CLASSES, "Test clips")
+    figure = plots.draw_confusion([[8, 2, 0], [0, 0, 0], [1, 0, 2]], CLASSES, "Test clips")
     axes = figure.axes[0]
     assert axes.get_title() == "Test clips"
     shares = axes.images[0].get_array().filled(np.nan)
@@ -179,7 +182,7 @@ def test_a_confusion_shows_shares_of_the_truth_and_counts():
 
 
 def test_a_comparison_shows_means_and_deviations_and_hatches_what_leaks():
-    (axes,) = plots.comparison(make_runs()).axes
+    (axes,) = plots.draw_comparison(make_runs()).axes
     leaky, honest = [bars for bars in axes.containers if isinstance(bars, BarContainer)]
     np.testing.assert_allclose([bar.get_height() for bar in leaky], [0.85, 0.6])
     assert honest[0].get_height() == 0.3
@@ -196,29 +199,31 @@ def test_a_comparison_shows_means_and_deviations_and_hatches_what_leaks():
 def test_curves_of_splits_show_training_and_held_out_clips():
     history = make_history().assign(accuracy=0.9, test_accuracy=0.5)
     histories = {"rows": history, "speakers": history[["epoch", "accuracy"]]}
-    training, heldout = plots.curves_of_splits(histories, "A model").axes
+    training, heldout = plots.draw_curves_of_splits(histories, "A model").axes
     assert [line.get_label() for line in training.lines] == ["rows (LEAKY)", "speakers"]
     assert len(heldout.lines) == 1
     np.testing.assert_array_equal(heldout.lines[0].get_ydata(), history.test_accuracy)
 
 
 def test_confusions_show_shares_in_percent():
-    figure = plots.confusions({"lmu, rows": [[8, 2], [1, 3]], "lmu, clips": [[1, 0], [0, 1]]}, "ab")
+    figure = plots.draw_confusions(
+        {"lmu, rows": [[8, 2], [1, 3]], "lmu, clips": [[1, 0], [0, 1]]}, "ab"
+    )
     first, second = figure.axes
     assert texts(first) == ["80", "20", "25", "75"]
     assert second.get_title() == "lmu, clips"
 
 
 def test_a_confusion_alone_is_drawn_as_large_as_any():
-    alone = plots.confusions({"lmu, rows": [[8, 2], [1, 3]]}, "ab")
-    expected = plots.confusion([[8, 2], [1, 3]], "ab", "lmu, rows")
+    alone = plots.draw_confusions({"lmu, rows": [[8, 2], [1, 3]]}, "ab")
+    expected = plots.draw_confusion([[8, 2], [1, 3]], "ab", "lmu, rows")
     assert texts(alone.axes[0]) == texts(expected.axes[0])
     assert alone.get_figheight() == expected.get_figheight()
     assert alone.axes[0].get_title() == "lmu, rows"
 
 
 def test_confusions_leave_places_empty_in_the_last_row_alone():
-    figure = plots.confusions({name: np.eye(2) for name in "abcd"}, "ab")
+    figure = plots.draw_confusions({name: np.eye(2) for name in "abcd"}, "ab")
     assert [axes.axison for axes in figure.axes] == 4 * [True] + 2 * [False]
 
 
@@ -227,7 +232,7 @@ def heights(container):
 
 
 def test_speakers_stand_from_the_best_to_the_worst_beside_the_uar_of_all():
-    (axes,) = plots.speakers(SPEAKERS, 0.6, "Test").axes
+    (axes,) = plots.draw_speakers(SPEAKERS, 0.6, "Test").axes
     rates, mean = axes.lines
     assert list(rates.get_ydata()) == [0.75, 0.5]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a-2 (9)", "a-1 (8)"]
@@ -237,7 +242,7 @@ def test_speakers_stand_from_the_best_to_the_worst_beside_the_uar_of_all():
 @pytest.mark.parametrize(("number", "rotations"), [(5, {0}), (24, {90}), (41, set())])
 def test_names_of_many_speakers_stand_upright_or_give_way_to_their_number(number, rotations):
     many = {f"ravdess-{n:02}": {"uar": 0.5, "n_clips": 8} for n in range(number)}
-    (axes,) = plots.speakers(many, 0.5, "Test").axes
+    (axes,) = plots.draw_speakers(many, 0.5, "Test").axes
     assert {label.get_rotation() for label in axes.get_xticklabels()} == rotations
     assert axes.get_xlabel() == ("speaker (clips)" if rotations else "41 speakers")
 
@@ -246,7 +251,7 @@ def test_calibration_shows_how_often_answers_are_right_and_marks_the_sure():
     table = make_answers()
     probabilities = table[PROBABILITIES].to_numpy()
     labels = table.emotion.map(CLASSES.index).to_numpy()
-    upper, lower, coverage = plots.calibration(table, CLASSES, "Test").axes
+    upper, lower, coverage = plots.draw_calibration(table, CLASSES, "Test").axes
     bins = metrics.reliability(probabilities, labels)
     np.testing.assert_array_equal(heights(upper.containers[0]), bins.accuracy)
     np.testing.assert_array_equal(heights(lower.containers[0]), bins.clips)
@@ -259,7 +264,7 @@ def test_calibration_shows_how_often_answers_are_right_and_marks_the_sure():
 
 def test_counts_show_emotions_by_sex_and_speakers_by_emotion():
     index = pd.concat([make_index(), make_index(2, "tess").assign(sex="")])
-    (left, right, tess, _) = plots.counts(index).axes
+    (left, right, tess, _) = plots.draw_counts(index).axes
     assert "9 clips" in left.get_title(loc="left")
     widths = [[bar.get_width() for bar in bars] for bars in left.containers]
     assert widths == [[4, 2], [2, 1], [0, 0]]  # happy and sad: female, male, unknown
@@ -269,7 +274,7 @@ def test_counts_show_emotions_by_sex_and_speakers_by_emotion():
 
 
 def test_features_share_the_time_axis_of_their_waveform():
-    sound, frames, _ = plots.features(np.ones(8_000), 8_000, PANELS, 0.01).axes
+    sound, frames, _ = plots.draw_features(np.ones(8_000), 8_000, PANELS, 0.01).axes
     assert sound.get_xlim() == frames.get_xlim() == (0, 1)
     # 101 frames of 10 ms: the middle of the first is the first sample, of the last the last.
     assert frames.images[0].get_extent()[:2] == pytest.approx((-0.005, 1.005))
@@ -280,7 +285,7 @@ def test_features_share_the_time_axis_of_their_waveform():
 def test_a_published_row_is_shown_in_its_three_parts():
     row = np.arange(2376.0)
     for frames in (108, 41):
-        panels = plots.published_row(row, frames, 22).axes
+        panels = plots.draw_published_row(row, frames, 22).axes
         drawn = [axes.lines[0].get_xydata() for axes in panels]
         assert [len(part) for part in drawn] == [frames, frames, 2376 - 2 * frames]
         np.testing.assert_array_equal(np.concatenate(drawn), np.stack([row, row], axis=1))
@@ -290,7 +295,7 @@ def test_a_published_row_is_shown_in_its_three_parts():
 
 def test_augmentations_stand_below_the_clip_as_it_is_on_one_scale():
     examples = make_examples()
-    *panels, _ = plots.augmentations(examples, 8_000, 0.01, "dB").axes
+    *panels, _ = plots.draw_augmentations(examples, 8_000, 0.01, "dB").axes
     assert [axes.get_ylabel() for axes in panels[::2]] == ["as it is", "gain"]
     assert panels[0].get_ylim() == panels[2].get_ylim()
     assert panels[1].images[0].get_clim() == panels[3].images[0].get_clim()
@@ -307,7 +312,7 @@ def luminance(colour):
 @pytest.mark.parametrize("percent", range(0, 51, 2))
 def test_numbers_of_a_confusion_stand_out_from_their_cells(percent):
     counts = [[percent, 100 - percent], [50, 50]]
-    axes = plots.confusion(counts, EMOTIONS[:2], "").axes[0]
+    axes = plots.draw_confusion(counts, EMOTIONS[:2], "").axes[0]
     image = axes.images[0]
     for text in axes.texts:
         column, row = text.get_position()
@@ -323,7 +328,7 @@ def outline(collection):
 
 def test_a_timeline_stacks_the_probabilities_over_the_whole_recording():
     table = make_timeline()
-    (axes,) = plots.timeline(table, CLASSES).axes
+    (axes,) = plots.draw_timeline(table, CLASSES).axes
     assert axes.get_xlim() == (0, 12)
     total = np.zeros(len(table))
     for name, area in zip(CLASSES, axes.collections, strict=True):
@@ -339,7 +344,7 @@ def test_a_timeline_shows_the_waveform_from_its_first_to_its_last_second():
     waveform = np.zeros(48_000, np.float32)
     waveform[24_000] = 0.75
     waveform[36_000] = -0.5
-    sound, _ = plots.timeline(make_timeline(), CLASSES, waveform, 4_000).axes
+    sound, _ = plots.draw_timeline(make_timeline(), CLASSES, waveform, 4_000).axes
     points = outline(sound.collections[0])
     assert (points[:, 0].min(), points[:, 0].max()) == (0, 12)
     # A column is 48 samples, 0.012 s.
@@ -348,12 +353,12 @@ def test_a_timeline_shows_the_waveform_from_its_first_to_its_last_second():
 
 
 def test_a_timeline_of_one_short_window_is_drawn():
-    figure = plots.timeline(make_timeline(1), CLASSES, np.ones(1, np.float32), 4_000)
+    figure = plots.draw_timeline(make_timeline(1), CLASSES, np.ones(1, np.float32), 4_000)
     assert len(figure.axes[1].collections) == len(CLASSES)
 
 
 def test_the_legendre_polynomials_are_orthogonal_and_of_their_degree():
-    axes = plots.legendre().axes[0]
+    axes = plots.draw_legendre().axes[0]
     delay = axes.lines[0].get_xdata()
     curves = np.array([line.get_ydata() for line in axes.lines])
     assert curves.shape == (12, 1001)

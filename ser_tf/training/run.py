@@ -153,10 +153,10 @@ def _draw(
     title = f"{report.name_run(metrics)}: {part} UAR {100 * scores['uar']:.1f} %"
     history = pd.DataFrame(state.history)
     pictures = {
-        model_folder.CURVES: plots.learning_curves(history, state.best_epoch),
-        model_folder.CONFUSION: plots.confusion(scores["confusion"], classes, title),
-        model_folder.SPEAKERS: plots.speakers(scores["per_speaker"], scores["uar"], title),
-        model_folder.CALIBRATION: plots.calibration(answers, classes, title),
+        model_folder.CURVES: plots.draw_learning_curves(history, state.best_epoch),
+        model_folder.CONFUSION: plots.draw_confusion(scores["confusion"], classes, title),
+        model_folder.SPEAKERS: plots.draw_speakers(scores["per_speaker"], scores["uar"], title),
+        model_folder.CALIBRATION: plots.draw_calibration(answers, classes, title),
     }
     for name, picture in pictures.items():
         plots.save(picture, folder / name)

@@ -16,7 +16,7 @@ def draw(results: Sequence[Result], name: str) -> None:
     several = has_several_recipes(results)
     named = {result: _label(result, several) for result in results}
     rows = [dataclasses.asdict(result) | {"model": label} for result, label in named.items()]
-    plots.save(plots.comparison(pd.DataFrame(rows)), FOLDER / f"{name}.png")
+    plots.save(plots.draw_comparison(pd.DataFrame(rows)), FOLDER / f"{name}.png")
     for label in dict.fromkeys(named.values()):
         own = [result for result in results if named[result] == label]
         first = min(result.seed for result in own)
@@ -43,9 +43,9 @@ def _draw_model(runs: Sequence[Result], name: str, label: str) -> None:
     pictures = {}
     if matrices:
         classes = next(found["classes"] for found in scores.values() if found)
-        pictures["confusions"] = plots.confusions(matrices, classes)
+        pictures["confusions"] = plots.draw_confusions(matrices, classes)
     if histories:
         title = f"{label}, split by {', '.join(histories)}"
-        pictures["curves"] = plots.curves_of_splits(histories, title)
+        pictures["curves"] = plots.draw_curves_of_splits(histories, title)
     for kind, picture in pictures.items():
         plots.save(picture, FOLDER / f"{name}-{kind}-{label}.png")

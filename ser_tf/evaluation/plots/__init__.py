@@ -6,27 +6,41 @@ pixels wide, in colours that can be told apart with any colour vision (Okabe & I
 cividis).
 """
 
-from ser_tf.evaluation.plots.clips import counts
-from ser_tf.evaluation.plots.polynomials import legendre
-from ser_tf.evaluation.plots.runs import comparison, curves_of_splits, learning_curves
-from ser_tf.evaluation.plots.scores import calibration, confusion, confusions, speakers
-from ser_tf.evaluation.plots.sounds import augmentations, features, published_row, timeline
+from ser_tf.evaluation.plots.clips import draw_counts
+from ser_tf.evaluation.plots.polynomials import draw_legendre
+from ser_tf.evaluation.plots.runs import (
+    draw_comparison,
+    draw_curves_of_splits,
+    draw_learning_curves,
+)
+from ser_tf.evaluation.plots.scores import (
+    draw_calibration,
+    draw_confusion,
+    draw_confusions,
+    draw_speakers,
+)
+from ser_tf.evaluation.plots.sounds import (
+    draw_augmentations,
+    draw_features,
+    draw_published_row,
+    draw_timeline,
+)
 from ser_tf.evaluation.plots.style import COLOURS, save
 
 __all__ = [
     "COLOURS",
-    "augmentations",
-    "calibration",
-    "comparison",
-    "confusion",
-    "confusions",
-    "counts",
-    "curves_of_splits",
-    "features",
-    "learning_curves",
-    "legendre",
-    "published_row",
+    "draw_augmentations",
+    "draw_calibration",
+    "draw_comparison",
+    "draw_confusion",
+    "draw_confusions",
+    "draw_counts",
+    "draw_curves_of_splits",
+    "draw_features",
+    "draw_learning_curves",
+    "draw_legendre",
+    "draw_published_row",
+    "draw_speakers",
+    "draw_timeline",
     "save",
-    "speakers",
-    "timeline",
 ]

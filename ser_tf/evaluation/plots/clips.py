@@ -18,7 +18,7 @@ _HATCHES = {"female": "", "male": "///", "": "..."}
 
 
 @picture
-def counts(index: pd.DataFrame) -> Figure:
+def draw_counts(index: pd.DataFrame) -> Figure:
     """A row a corpus: its clips of each emotion and sex, and of each speaker and emotion.
 
     Args:

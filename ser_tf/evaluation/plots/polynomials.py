@@ -14,7 +14,7 @@ _DEGREE = 11
 
 
 @picture
-def legendre() -> Figure:
+def draw_legendre() -> Figure:
     """The shifted Legendre polynomials, whose weighted sum in an LMU's memory is the recent past.
 
     With the memory m, u(t - θ') is about the sum over i of P_i(2 θ'/θ - 1) m_i(t), for delays θ'

@@ -15,7 +15,7 @@ from ser_tf.evaluation.plots.style import picture
 
 
 @picture
-def learning_curves(history: pd.DataFrame, chosen_epoch: int) -> Figure:
+def draw_learning_curves(history: pd.DataFrame, chosen_epoch: int) -> Figure:
     """Loss and UAR of training and validation clips over the epochs.
 
     Args:
@@ -35,7 +35,7 @@ def learning_curves(history: pd.DataFrame, chosen_epoch: int) -> Figure:
 
 
 @picture
-def curves_of_splits(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
+def draw_curves_of_splits(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
     """One model's accuracy over the epochs on several splits: training and held-out clips.
 
     Args:
@@ -63,7 +63,7 @@ def curves_of_splits(histories: Mapping[str, pd.DataFrame], title: str) -> Figur
 
 
 @picture
-def comparison(table: pd.DataFrame) -> Figure:
+def draw_comparison(table: pd.DataFrame) -> Figure:
     """Accuracy on held-out clips: a group of bars a model, a bar a split, leaky splits hatched.
 
     Args:

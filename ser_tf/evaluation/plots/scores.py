@@ -14,7 +14,7 @@ from ser_tf.evaluation.plots.style import picture
 
 
 @picture
-def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> Figure:
+def draw_confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: str) -> Figure:
     """The share of each true emotion's clips that got each answer; counts in small print.
 
     Args:
@@ -48,17 +48,19 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], title: st
 
 
 @picture
-def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence[str]) -> Figure:
+def draw_confusions(
+    matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequence[str]
+) -> Figure:
     """Several confusions, at most three a row: shares of each true emotion's clips in percent.
 
     Args:
         matrices: by their titles, counts `(classes, classes)`, truth in rows. One alone is drawn
-            as by `confusion`.
+            as by `draw_confusion`.
         classes: the classes' names.
     """
     if len(matrices) == 1:
         [(title, matrix)] = matrices.items()
-        return confusion(matrix, classes, title)
+        return draw_confusion(matrix, classes, title)
     columns = min(3, len(matrices))
     rows = -(-len(matrices) // columns)
     figure = style.figure(2.9 * rows + 0.4)
@@ -82,7 +84,7 @@ def confusions(matrices: Mapping[str, Sequence[Sequence[int]]], classes: Sequenc
 
 
 @picture
-def speakers(per_speaker: Mapping[str, Mapping[str, float]], uar: float, title: str) -> Figure:
+def draw_speakers(per_speaker: Mapping[str, Mapping[str, float]], uar: float, title: str) -> Figure:
     """Every speaker's UAR, from best to worst, and the UAR over all clips.
 
     Args:
@@ -108,7 +110,7 @@ def speakers(per_speaker: Mapping[str, Mapping[str, float]], uar: float, title: 
 
 
 @picture
-def calibration(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
+def draw_calibration(table: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
     """How far the probabilities can be trusted: reliability, and accuracy against coverage.
 
     On the left, how often answers of about the same probability are right, and below it their

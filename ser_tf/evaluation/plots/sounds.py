@@ -16,7 +16,7 @@ ENVELOPE_COLUMNS = 1_000
 
 
 @picture
-def timeline(
+def draw_timeline(
     table: pd.DataFrame,
     classes: Sequence[str],
     waveform: np.ndarray | None = None,
@@ -62,7 +62,7 @@ def timeline(
 
 
 @picture
-def features(
+def draw_features(
     waveform: np.ndarray, rate_hz: int, panels: Mapping[str, np.ndarray], hop_seconds: float
 ) -> Figure:
     """A waveform, and below it features of it on the same time axis.
@@ -88,7 +88,7 @@ def features(
 
 
 @picture
-def published_row(row: np.ndarray, frames: int, channels: int) -> Figure:
+def draw_published_row(row: np.ndarray, frames: int, channels: int) -> Figure:
     """The published features as a network takes them: one flat sequence of numbers.
 
     Args:
@@ -117,7 +117,7 @@ def published_row(row: np.ndarray, frames: int, channels: int) -> Figure:
 
 
 @picture
-def augmentations(
+def draw_augmentations(
     examples: Mapping[str, tuple[np.ndarray, np.ndarray]],
     rate_hz: int,
     hop_seconds: float,
