@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import presets
@@ -16,6 +16,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 from ser_tf.corpora import demo
 from ser_tf.emotions import EMOTIONS
+
+LONGEST = ("notebooks", "training", "features", "compare", "backends", "serving", "streaming")
+LONGEST += ("models", "augment", "commands", "litert", "lmu", "lmu_cell", "client", "data")
+"""The files that take longest: they come first, so that both processes end at about one time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; `--dist loadfile` hands files out in this order."""
+    places = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +79,39 @@ def whisper_preset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KAGGLEHUB_CACHE", str(cache))
         yield presets.write_cache(cache, "base", width=512, heads=8, blocks=3)
+
+
+@pytest.fixture(scope="session")
+def data_flags(small_dir: Path, cache_dir: Path) -> list[str]:
+    """The flags of every command that name the data of these tests."""
+    return ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
+
+
+@pytest.fixture(scope="session")
+def run_fit(data_flags: list[str]) -> Callable[..., int]:
+    """`fit` on these data: `run_fit(output, *flags)` returns its exit code."""
+    from ser_tf import fit
+
+    return lambda output, *flags: fit.main([*data_flags, "--output", str(output), *flags])
+
+
+@pytest.fixture(scope="session")
+def trained(run_fit: Callable[..., int], shared_dir: Path) -> Path:
+    """The folder of a model trained by `runs.QUICK`; whoever changes it works on a copy."""
+    from runs import QUICK
+
+    folder = shared_dir / "trained"
+    with alone(shared_dir / "trained.lock"):
+        if not (folder / "metrics.json").is_file():
+            assert run_fit(folder, *QUICK, "--overwrite") == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def without_pictures() -> Iterator[None]:
+    """Leaves the pictures of runs empty: drawing them takes a quarter of a quick run."""
+    from ser_tf.evaluation import plots
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "save", lambda figure, path: Path(path).touch())
+        yield

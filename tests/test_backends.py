@@ -22,9 +22,10 @@ from ser_tf.training import checkpoint
 from ser_tf.training.backends import ShuffledBatches
 from ser_tf.training.checkpoint import State
 
-SMALL = ("--set", "model.filters=4", "training.batch_size=8", "training.epochs=3")
-QUICK = ("--model", "cnn1", *SMALL)
-COMPARE = ("published", *SMALL, "--splits", "rows", "speakers")
+LMU = ("--epochs", "1", "--set", "model.filters=8", "model.units=8", "model.order=4")
+SMALL = ("--set", "model.filters=4", "training.batch_size=8")
+QUICK = ("--model", "cnn1", "--epochs", "3", *SMALL)
+COMPARE = ("published", *SMALL, "training.epochs=1", "--splits", "rows")
 
 WITHOUT_TENSORFLOW = """
 import json, sys
@@ -54,7 +55,6 @@ for command, flags, stop_after in json.loads(sys.argv[1]):
 MODELS_STEP = """
 import keras
 import numpy as np
-from ser_tf.models.features import FEATURES
 from ser_tf.models import MODELS
 
 with np.load(sys.argv[1]) as stored:
@@ -77,17 +77,12 @@ def run_on_jax(code: str, argument: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def data_flags(small_dir, cache_dir) -> list[str]:
-    return ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-
-
-@pytest.fixture(scope="module")
 def trained(data_flags, tmp_path_factory) -> Path:
     """Where models were trained on JAX alone: lmu; whole, and stopped and resumed; compared."""
     folder = tmp_path_factory.mktemp("jax")
     assert compare.main(["mfcc-lmu", "published", *data_flags, "--prepare"]) == 0
     jobs = [
-        ("fit", ["--epochs", "2", "--output", "lmu"], None),
+        ("fit", [*LMU, "--output", "lmu"], None),
         ("fit", [*QUICK, "--output", "whole"], None),
         ("fit", [*QUICK, "--output", "resumed"], 1),
         ("fit", [*QUICK, "--output", "resumed", "--resume"], None),
@@ -132,8 +127,8 @@ def test_a_run_stopped_and_resumed_on_jax_ends_in_the_same_weights(trained):
 def test_models_are_compared_on_jax(trained, monkeypatch):
     monkeypatch.chdir(trained)
     rows = comparison.load("published-demo")
-    assert [result.split for result in rows] == ["rows", "speakers"]
-    assert all("backend-jax" in result.versions for result in rows)
+    assert [result.split for result in rows] == ["rows"]
+    assert "backend-jax" in rows[0].versions
     history = pd.read_csv("saved_models/compare-published-demo/cnn1-rows-0/history.csv")
     # Scored after the epoch and at the end: the same weights on the same rows.
     assert history["test_uar"].iloc[-1] == pytest.approx(rows[0].test_uar, abs=1e-4)

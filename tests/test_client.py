@@ -374,7 +374,7 @@ def test_requests_at_once_are_merged_and_a_bad_one_spoils_none(server):
 
 
 @pytest.mark.parametrize(
-    ("clients", "seconds"), [(8, 3), pytest.param(64, 60, marks=pytest.mark.slow)]
+    ("clients", "seconds"), [(4, 1.5), pytest.param(64, 60, marks=pytest.mark.slow)]
 )
 def test_while_a_version_is_published_no_request_fails_and_each_answer_is_of_one_version(
     versions, tmp_path, clients, seconds

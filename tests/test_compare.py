@@ -1,7 +1,6 @@
 """Comparisons: what is run, and what is kept."""
 
 import dataclasses
-import json
 import shutil
 import statistics
 import subprocess
@@ -12,12 +11,13 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from runs import assert_same_weights
 
-from ser_tf import compare, fit
+from ser_tf import compare
 from ser_tf.config import resolve
 from ser_tf.corpora import splits
 from ser_tf.errors import InputError
-from ser_tf.evaluation import comparison
+from ser_tf.evaluation import comparison, plots
 from ser_tf.evaluation.comparison import Result
 from ser_tf.inference import model_folder
 from ser_tf.models import PUBLISHED
@@ -34,21 +34,19 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(small_dir, cache_dir):
-    data = ("--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir))
-    return lambda *flags: compare.main([*data, *flags])
+def run(data_flags, monkeypatch):
+    monkeypatch.setattr(plots, "save", lambda figure, path: Path(path).touch())
+    return lambda *flags: compare.main([*data_flags, *flags])
 
 
 @pytest.fixture(scope="module")
-def finished(small_dir, cache_dir, tmp_path_factory) -> Path:
+def finished(data_flags, tmp_path_factory) -> Path:
     """Where one model was compared on two splits."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("compared")
         patch.chdir(folder)
-        data = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-        assert (
-            compare.main([*data, *QUICK, "training.epochs=2", "--splits", "rows", "speakers"]) == 0
-        )
+        flags = [*data_flags, *QUICK, "training.epochs=2", "--splits", "rows", "speakers"]
+        assert compare.main(flags) == 0
     return folder
 
 
@@ -125,15 +123,11 @@ def test_the_scaler_is_that_of_the_training_rows(finished, small_dir, cache_dir)
     np.testing.assert_allclose(found, scaler.transform(training), atol=2e-3)
 
 
-def test_a_job_is_the_run_of_fit_with_its_flags(finished, small_dir, cache_dir, tmp_path):
-    flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-    flags += ["--recipe", "published", "--model", "cnn1", "--set", "model.filters=4"]
-    flags += ["--split", "speakers", "--epochs", "2", "--output", str(tmp_path / "m")]
-    assert fit.main(flags) == 0
-    job = finished / f"saved_models/compare-{NAME}/cnn1-speakers-0"
-    pairs = (model_folder.load(folder).model.get_weights() for folder in (job, tmp_path / "m"))
-    for one, same in zip(*pairs, strict=True):
-        np.testing.assert_array_equal(one, same)
+def test_a_job_is_the_run_of_fit_with_its_flags(finished, run_fit, tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "save", lambda figure, path: Path(path).touch())
+    flags = ["--recipe", "published", "--model", "cnn1", "--set", "model.filters=4"]
+    assert run_fit(tmp_path / "m", *flags, "--split", "speakers", "--epochs", "2") == 0
+    assert_same_weights(finished / f"saved_models/compare-{NAME}/cnn1-speakers-0", tmp_path / "m")
 
 
 def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, capsys):
@@ -145,12 +139,14 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, c
         begin(self, epoch, logs)
 
     flags = (*QUICK, "training.epochs=2", "--splits", "rows", "speakers")
+    done = f"saved_models/compare-{NAME}/cnn1-rows-0"
+    shutil.copytree(finished / done, done)
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "on_epoch_begin", interrupt)
         assert run(*flags) == 130
     assert len(comparison.load(NAME)) == 1
     assert "The same command goes on" in capsys.readouterr().err
-    rows = Path(f"saved_models/compare-{NAME}/cnn1-rows-0/model.keras")
+    rows = Path(done, "model.keras")
     before = rows.stat().st_mtime_ns
     assert run(*flags) == 0
     assert rows.stat().st_mtime_ns == before
@@ -160,9 +156,7 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(finished, run, monkeypatch, c
         " cnn1, speakers, seed 0",
     ]
     job = f"saved_models/compare-{NAME}/cnn1-speakers-0"
-    pairs = (model_folder.load(folder / job).model.get_weights() for folder in (finished, Path()))
-    for one, same in zip(*pairs, strict=True):
-        np.testing.assert_array_equal(one, same)
+    assert_same_weights(finished / job, Path(job))
 
 
 @pytest.mark.parametrize("split", ["rows", "clips"], ids=["a job again", "another job"])
@@ -188,21 +182,17 @@ def test_the_table_of_unknown_results_names_the_known(capsys):
     assert "no such results; saved_models/results holds nothing" in capsys.readouterr().err
 
 
-def test_a_protocol_is_a_mean_over_folds_for_every_seed(run, monkeypatch):
+def test_a_protocol_is_a_mean_over_folds(run, monkeypatch):
     folds = [splits.Fold((f"demo-0{n}",), (f"demo-0{n + 1}",)) for n in (1, 2)]
     monkeypatch.setitem(splits.PROTOCOLS, "ravdess", tuple(folds))
     flags = ("--models", "cnn1", "--set", "split.protocol=ravdess", "model.filters=4")
-    assert run(*flags, "training.epochs=1", "--seeds", "0", "1", "--output", "compare-p") == 0
-    for seed, found in enumerate(comparison.load("p")):
-        scores = [
-            json.loads(
-                Path(f"compare-p/cnn1-ravdess-folds-{seed}/fold-{n}/metrics.json").read_text()
-            )
-            for n in (1, 2)
-        ]
-        for name in ("accuracy", "uar", "macro_f1"):
-            mean = statistics.mean(score["test"][name] for score in scores)
-            assert getattr(found, f"test_{name}") == pytest.approx(mean, abs=1e-4)
+    assert run(*flags, "training.epochs=1", "--seeds", "1", "--output", "compare-p") == 0
+    [found] = comparison.load("p")
+    folder = Path("compare-p/cnn1-ravdess-folds-1")
+    scores = [model_folder.load_metrics(folder / f"fold-{n}")["test"] for n in (1, 2)]
+    for name in ("accuracy", "uar", "macro_f1"):
+        mean = statistics.mean(score[name] for score in scores)
+        assert getattr(found, f"test_{name}") == pytest.approx(mean, abs=1e-4)
     assert "`ravdess folds`, macro F1" in comparison.markdown(comparison.load("p"))
 
 

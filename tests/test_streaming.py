@@ -15,6 +15,7 @@ import scipy.fft
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runs import TINY_CAUSAL
 
 from ser_tf import audio, benchmark, fit, predict, stream
 from ser_tf.errors import InputError
@@ -369,14 +370,11 @@ def test_clips_of_less_than_a_block_are_refused():
 
 
 @pytest.fixture(scope="module")
-def folder(small_dir, cache_dir, tmp_path_factory):
+def folder(run_fit, tmp_path_factory):
     """A streaming ensemble, trained for an epoch."""
     output = tmp_path_factory.mktemp("streaming") / "model"
-    sizes = "members=2 filters=12 units=10,8 order=6 theta=40,90 memory_d=3".split()
-    flags = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-    flags += ["--features", "causal", "--epochs", "1", "--set", "features.pitch=true"]
-    flags += [f"model.{size}" for size in sizes]
-    assert fit.main([*flags, "--output", str(output)]) == 0
+    flags = ("--epochs", "1", *TINY_CAUSAL, "features.pitch=true", "model.members=2")
+    assert run_fit(output, *flags) == 0
     return output
 
 

@@ -5,38 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import QUICK, assert_same_weights, weights
 
-from ser_tf import fit
 from ser_tf.data import dataset, loading
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder, predictions
 from ser_tf.training import teachers
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 def taught_by(folder, *settings):
-    return ("--set", f"training.teachers={folder}", *settings)
-
-
-QUICK = ("--model", "cnn1", "--set", "training.batch_size=8", "--epochs", "2")
+    return (*QUICK, f"training.teachers={folder}", *settings)
 
 
 @pytest.fixture(scope="module")
-def run_fit(small_dir, cache_dir):
-    common = ["--corpora", "demo", "--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
-    return lambda output, *flags: fit.main([*common, "--output", str(output), *flags])
-
-
-@pytest.fixture(scope="module")
-def alone(run_fit, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "alone"
-    assert run_fit(folder, *QUICK) == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
-def taught(run_fit, alone) -> Path:
-    folder = alone.with_name("taught")
-    assert run_fit(folder, *QUICK, *taught_by(alone, "training.teacher_share=0.8")) == 0
+def taught(run_fit, trained, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "taught"
+    assert run_fit(folder, *taught_by(trained, "training.teacher_share=0.8")) == 0
     return folder
 
 
@@ -47,20 +33,16 @@ def split(taught, cache_dir):
     return config, dataset.split(data, config)
 
 
-def weights(folder: Path) -> list[np.ndarray]:
-    return model_folder.load(folder).model.get_weights()
-
-
-def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split, alone, taught):
+def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split, trained, taught):
     config, data = split
-    both = config.changed({"training.teachers": (str(alone), str(taught))})
+    both = config.changed({"training.teachers": (str(trained), str(taught))})
     found = teachers.answers(both, data)
     training = data.rows["part"] == "train"
     said = [
         predictions.predict_rows(model_folder.load(folder).model, data.of("train")).filter(
             regex="^p_"
         )
-        for folder in (alone, taught)
+        for folder in (trained, taught)
     ]
     np.testing.assert_allclose(found[training], np.mean(said, axis=0), atol=1e-6)
     assert not found[~training].any()
@@ -81,15 +63,14 @@ def test_what_is_learnt_is_the_label_and_the_answer_by_their_shares(split):
 
 
 def test_teachers_change_what_is_learnt_and_with_a_share_of_nothing_no_weight(
-    run_fit, alone, taught, tmp_path
+    run_fit, trained, taught, tmp_path
 ):
-    flags = taught_by(alone, "training.teacher_share=0")
-    assert run_fit(tmp_path / "m", *QUICK, *flags) == 0
-    assert all(map(np.array_equal, weights(tmp_path / "m"), weights(alone)))
-    assert not all(map(np.array_equal, weights(taught), weights(alone)))
+    assert run_fit(tmp_path / "m", *taught_by(trained, "training.teacher_share=0")) == 0
+    assert_same_weights(tmp_path / "m", trained)
+    assert not all(map(np.array_equal, weights(taught), weights(trained)))
 
 
-def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, alone, tmp_path):
+def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, trained, tmp_path):
     config, data = split
     cross = config.changed(
         {"split.folds": 2, "training.teachers": (), "training.teacher_share": 0.5}
@@ -99,7 +80,7 @@ def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, 
         folder = tmp_path / f"fold-{number}"
         folder.mkdir()
         model_folder.save_config(folder, cross.changed({"split.fold": number}), data.classes)
-        shutil.copy(alone / model_folder.MODEL, folder)
+        shutil.copy(trained / model_folder.MODEL, folder)
     for number in (1, 2):
         own = tmp_path / f"fold-{number}"
         pupil = cross.changed({"split.fold": number, "training.teachers": (str(tmp_path),)})
@@ -112,14 +93,14 @@ def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, 
         teachers.check(pupil.changed({"training.teachers": (str(own),)}), parts)
 
 
-def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, alone, tmp_path, capsys):
-    judge = model_folder.load_metrics(alone)["train"]["per_speaker"]
+def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, trained, tmp_path, capsys):
+    judge = model_folder.load_metrics(trained)["train"]["per_speaker"]
     speaker = next(iter(judge))
-    flags = taught_by(alone, f"split.test_speakers={speaker}")
-    assert run_fit(tmp_path / "m", *QUICK, *flags) == 1
+    flags = taught_by(trained, f"split.test_speakers={speaker}")
+    assert run_fit(tmp_path / "m", *flags) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith(
-        f"error: training.teachers: {alone} was trained on 8 clips that this run "
+        f"error: training.teachers: {trained} was trained on 8 clips that this run "
     )
     assert speaker in told
     assert not (tmp_path / "m").exists()
@@ -132,10 +113,9 @@ def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, alone, tmp_path,
         (("--set", "training.teachers=nowhere"), "error: nowhere: no such model folder"),
     ],
 )
-def test_who_cannot_teach_is_named(flags, told, run_fit, alone, tmp_path, capsys):
-    folds = ("--set", "split.folds=2")
-    for more in ((), folds):
-        assert run_fit(tmp_path / "m", *QUICK, *taught_by(alone), *flags, *more) == 1
+def test_who_cannot_teach_is_named(flags, told, run_fit, trained, tmp_path, capsys):
+    for folds in ((), ("split.folds=2",)):
+        assert run_fit(tmp_path / "m", *taught_by(trained), *folds, *flags) == 1
         assert told in capsys.readouterr().err.splitlines()[-1]
         assert not (tmp_path / "m").exists()
 
