@@ -106,6 +106,16 @@ def test_no_files_import_each_other_in_a_circle():
         pytest.fail(" is imported by ".join(circle))
 
 
+def test_no_module_of_ours_needs_an_alias():
+    aliased = [
+        f"{path.relative_to(ROOT)}: {name} as {alias}"
+        for path in sources()
+        for name, alias in imports(path)
+        if alias and name.startswith("ser_tf")
+    ]
+    assert not aliased
+
+
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 

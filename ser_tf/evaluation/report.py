@@ -15,7 +15,7 @@ def name_run(metrics: Mapping[str, Any]) -> str:
     return f"{metrics['model']} on {corpora}, split by {metrics['split']}{leaky}"
 
 
-def describe_run(metrics: Mapping[str, Any], folder: Path) -> str:
+def describe_run(metrics: Mapping[str, Any], folder: str | Path) -> str:
     """Describes a finished run: its name, a line for each part of the split, its folder."""
     folds = f", mean of {metrics['folds']} folds" if "folds" in metrics else ""
     lines = [f"{name_run(metrics)}{folds}; {metrics['parameters']:,} parameters"]

@@ -85,32 +85,34 @@ class Artifact:
         return Answer(emotion, values[emotion], values, unsure)
 
 
-def save_config(folder: Path, config: Config, classes: tuple[str, ...]) -> None:
+def save_config(folder: str | Path, config: Config, classes: tuple[str, ...]) -> None:
     """Writes `config.json`."""
     content = {"format": FORMAT, "classes": classes, "config": to_json(config)}
-    files.write_json(folder / CONFIG, content)
+    files.write_json(Path(folder) / CONFIG, content)
 
 
-def load_config(folder: Path) -> tuple[Config, tuple[str, ...]]:
+def load_config(folder: str | Path) -> tuple[Config, tuple[str, ...]]:
     """The configuration and the classes in a folder's `config.json`.
 
     Raises:
         InputError: if the folder or the file is missing, broken, or from a newer version.
     """
+    folder = Path(folder)
     path = folder / CONFIG
     if not folder.is_dir():
         raise InputError(f"{folder}: no such model folder; `python -m ser_tf.fit` makes one.")
     if not path.is_file():
-        raise InputError(f"{folder}: no model folder, it lacks {CONFIG}.")
+        raise InputError(f"{folder}: not a model folder, it lacks {CONFIG}.")
     return read(path)
 
 
-def load(folder: Path) -> Artifact:
+def load(folder: str | Path) -> Artifact:
     """The trained model in `folder`.
 
     Raises:
         InputError: if the folder is incomplete or from a newer version.
     """
+    folder = Path(folder)
     config, classes = load_config(folder)
     path = folder / MODEL
     if not path.is_file():
@@ -122,27 +124,27 @@ def load(folder: Path) -> Artifact:
     return Artifact(folder, _load_model(path), classes, config)
 
 
-def save_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
-    """Writes `metrics.json`: the run is finished."""
-    files.write_json(folder / METRICS, metrics)
+def save_metrics(folder: str | Path, metrics: Mapping[str, Any]) -> None:
+    """Writes `metrics.json`, which marks the run as finished."""
+    files.write_json(Path(folder) / METRICS, metrics)
 
 
-def load_metrics(folder: Path) -> dict[str, Any] | None:
-    """The content of `metrics.json`, which a finished run has; None before.
+def load_metrics(folder: str | Path) -> dict[str, Any] | None:
+    """The content of `metrics.json`; None if the run has not finished.
 
     Raises:
         InputError: if the file is broken.
     """
-    path = folder / METRICS
+    path = Path(folder) / METRICS
     try:
         return dict(json.loads(path.read_text())) if path.is_file() else None
     except _NOT_OURS as error:
         raise InputError(f"{path}: broken, it is not the JSON that fit writes.") from error
 
 
-def test_recordings(folder: Path) -> list[Path]:
+def find_test_recordings(folder: str | Path) -> list[Path]:
     """The recordings that the model was tested on and that are still where they were."""
-    path = folder / PREDICTIONS
+    path = Path(folder) / PREDICTIONS
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as rows:
@@ -150,11 +152,12 @@ def test_recordings(folder: Path) -> list[Path]:
     return [recording for recording in paths if recording.is_file()]
 
 
-def remove_run(folder: Path) -> None:
+def remove_run(folder: str | Path) -> None:
     """Removes what an earlier training run left in `folder`; exported versions stay.
 
     Without a `config.json` the folder holds no run, and nothing is removed.
     """
+    folder = Path(folder)
     if not (folder / CONFIG).is_file():
         return
     folds = [path.parent for path in folder.glob(f"fold-*/{CONFIG}")]

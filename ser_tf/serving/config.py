@@ -81,12 +81,14 @@ cores.
 """
 
 
-def exported_versions(folder: Path) -> list[int]:
+def exported_versions(folder: str | Path) -> list[int]:
     """The numbers of the versions in a model folder, in ascending order."""
-    return sorted(int(p.name) for p in folder.iterdir() if p.name.isascii() and p.name.isdigit())
+    return sorted(
+        int(p.name) for p in Path(folder).iterdir() if p.name.isascii() and p.name.isdigit()
+    )
 
 
-def write(folder: Path, tensorflow_version: str) -> Path:
+def write(folder: str | Path, tensorflow_version: str) -> Path:
     """Writes the settings for serving the two newest versions in a model folder.
 
     Args:
@@ -96,6 +98,7 @@ def write(folder: Path, tensorflow_version: str) -> Path:
     Returns:
         The folder of the settings, `folder/serving`.
     """
+    folder = Path(folder)
     *_, stable, canary = [0, *exported_versions(folder)]
     name = folder.resolve().name
     config = f"/models/{name}/{FOLDER}"

@@ -70,7 +70,7 @@ def convert(
     model: keras.Model,
     classes: Sequence[str],
     feature: Feature,
-    folder: Path,
+    folder: str | Path,
     waveforms: Sequence[np.ndarray] = (),
 ) -> list[Written]:
     """Fills `folder/litert` with `model` as flatbuffers, each in float32 and in int8.
@@ -99,6 +99,7 @@ def convert(
     Raises:
         InputError: if LiteRT lacks an operator, or a float32 probability differs from `model`'s.
     """
+    folder = Path(folder)
     parts = _parts(model, feature)
     clips = [*probes(feature.rate_hz), *waveforms]
     description = {

@@ -23,7 +23,7 @@ def write(
     model: keras.Model,
     classes: Sequence[str],
     rate_hz: int,
-    folder: Path,
+    folder: str | Path,
     version: int | None = None,
     waveforms: Sequence[np.ndarray] = (),
 ) -> Path:
@@ -68,6 +68,7 @@ def write(
     Raises:
         InputError: if the version exists, cannot be written, or differs from `model`.
     """
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / str(_free_version(folder, version))
     with files.replacing_folder(target) as temporary:
@@ -78,12 +79,12 @@ def write(
     return target
 
 
-def describe(version: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
+def describe(version: str | Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
     """For each signature of the SavedModel in `version` its inputs and its outputs.
 
     Each is a mapping from name to type and shape, as in `"float32 [?, 8]"`.
     """
-    saved = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    saved = saved_model_pb2.SavedModel.FromString((Path(version) / "saved_model.pb").read_bytes())
     definitions = saved.meta_graphs[0].signature_def
     return {
         name: (_tensors(definitions[name].inputs), _tensors(definitions[name].outputs))
@@ -92,9 +93,9 @@ def describe(version: Path) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
     }
 
 
-def megabytes(version: Path) -> float:
+def megabytes(version: str | Path) -> float:
     """The size of the SavedModel in `version`."""
-    return sum(path.stat().st_size for path in version.rglob("*") if path.is_file()) / 1e6
+    return sum(path.stat().st_size for path in Path(version).rglob("*") if path.is_file()) / 1e6
 
 
 def _tensors(infos: Any) -> dict[str, str]:

@@ -109,7 +109,7 @@ def _write_litert(artifact: Artifact) -> Exported:
 
 def _load_test_clips(artifact: Artifact) -> list["np.ndarray"]:
     """Some of the clips that the model was tested on, if they are still where they were."""
-    recordings = model_folder.test_recordings(artifact.folder)
+    recordings = model_folder.find_test_recordings(artifact.folder)
     clips = []
     for path in recordings[:: -(-len(recordings) // REAL_CLIPS) or 1]:
         with contextlib.suppress(audio.AudioError):
