@@ -35,16 +35,13 @@ def voice() -> np.ndarray:
     return np.round(synthesise(1, "angry", 1, 1) * 32_767).astype(np.int16)
 
 
-def test_the_import_is_quick_and_brings_nothing_heavy():
+def test_the_import_brings_nothing_heavy():
     code = (
-        "import sys, time\nbegan = time.perf_counter()\nimport ser_tf\n"
-        "seconds = time.perf_counter() - began\n"
+        "import sys\nimport ser_tf\nassert 'numpy' not in sys.modules\n"
         "ser_tf.EMOTIONS, ser_tf.Answer, ser_tf.Recogniser, ser_tf.Run, ser_tf.load, ser_tf.train\n"
-        f"print(seconds, *set({HEAVY}) & set(sys.modules))"
+        f"print(*set({HEAVY}) & set(sys.modules))"
     )
-    seconds, *heavy = run_python(code).split()
-    assert not heavy
-    assert float(seconds) < 0.1
+    assert not run_python(code).split()
 
 
 def test_every_public_name_is_there_and_no_other():
