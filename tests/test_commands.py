@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import tensorflow as tf
 from ser_tf import audio, backend, benchmark, evaluate, export, fit, predict
 from ser_tf.benchmark import requests, serving
 from ser_tf.commandline.command import command
+from ser_tf.commandline.flags import REMOVED
+from ser_tf.config.configuration import known_keys
 from ser_tf.inference import model_folder
 from ser_tf.inference.recogniser import Recogniser
 
@@ -352,3 +355,36 @@ def test_a_reader_that_goes_away_is_no_error_to_report(capfd):
         os.dup2(kept, 1)
         os.close(kept)
     assert capfd.readouterr().err == ""
+
+
+def test_fit_has_few_flags_and_a_help_of_one_screen_and_a_half(capsys):
+    with pytest.raises(SystemExit):
+        fit.main(["--help"])
+    text = capsys.readouterr().out
+    options = text.partition("options:")[2]
+    assert len(set(re.findall(r"--[a-z-]+", options)) - {"--help"}) <= 16
+    assert len(text.splitlines()) <= 60
+
+
+@pytest.mark.parametrize("flag", REMOVED)
+def test_a_flag_that_is_gone_is_answered_with_its_key(flag, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        fit.main([flag, "3"])
+    [key] = re.findall(rf"{flag} is now --set (\S+)=", capsys.readouterr().err)
+    assert key in {*known_keys({}), "features.NAME", "model.NAME"}
+
+
+def test_show_prints_where_each_setting_comes_from(tmp_path, capsys):
+    asked = ["--recipe", "published", "--set", "training.batch_size=8", "--split", "clips"]
+    assert fit.main([*asked, "--show"]) == 0
+    shown = capsys.readouterr().out
+    lines = dict(line.split(" = ", 1) for line in shown.splitlines() if " = " in line)
+    sources = {"epochs": "recipe published", "batch_size": "--set", "kind": "--split"}
+    sources |= {"patience": "recipe published", "keep": "default"}
+    assert {name: lines[name].partition("# ")[2].partition(":")[0] for name in sources} == sources
+    (tmp_path / "again.toml").write_text(shown)
+    assert fit.main(["--recipe", str(tmp_path / "again.toml"), "--show"]) == 0
+    again = capsys.readouterr().out
+    assert [line.partition("#")[0] for line in again.splitlines()] == [
+        line.partition("#")[0] for line in shown.splitlines()
+    ]

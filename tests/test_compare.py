@@ -14,7 +14,7 @@ import pytest
 from runs import assert_same_weights
 
 from ser_tf import compare
-from ser_tf.config import resolve
+from ser_tf.config import Layer, recipes, resolve
 from ser_tf.corpora import splits
 from ser_tf.errors import InputError
 from ser_tf.evaluation import comparison, plots
@@ -294,3 +294,30 @@ def test_results_survive_the_csv_and_later_runs_replace_earlier_ones():
     assert comparison.add("n", [other, first]) == [first, other] == comparison.load("n")
     later = make_result(test_uar=0.5)
     assert comparison.add("n", [later]) == [later, other] == comparison.load("n")
+
+
+def test_several_recipes_have_folders_and_rows_of_their_own():
+    found = comparison.plan(
+        [recipes.load("published"), recipes.load("mfcc-lmu")],
+        [Layer("--set", {"training.epochs": 2})],
+        seeds=(0, 1),
+    )
+    assert len({job.folder for job in found}) == len(found) == 2 * (5 * 3 + 1)
+    assert {job.config.training.epochs for job in found} == {2}
+    assert len({str(job.data) for job in found}) == 2
+    lines = comparison.markdown(
+        [make_result(recipe=recipe, split="rows") for recipe in ("mfcc-lmu", "published")]
+    ).splitlines()
+    assert [line.split(" | ")[0] for line in lines[:4:3]] == ["| recipe", "| `published`"]
+
+
+def test_a_recipe_alone_is_one_job_of_its_own_split():
+    [job] = comparison.plan([recipes.load("ravdess-folds")], [])
+    assert job.folder == Path("saved_models/compare-ravdess-folds-ravdess/lmu-ravdess-folds-0")
+
+
+def test_results_of_version_0_1_can_be_read():
+    comparison.add("n", [make_result()])
+    path = comparison.FOLDER / "n.csv"
+    path.write_text(path.read_text().replace("recipe", "preset", 1))
+    assert comparison.load("n") == [make_result()]

@@ -237,3 +237,47 @@ def test_hyperparameters_of_a_recipe_are_those_of_its_own_model():
 )
 def test_values_are_read_as_they_are_meant(text, value):
     assert config.parse(text) == value
+
+
+OF_VERSION_0_1 = json.loads((Path(__file__).parent / "configurations_0_1.json").read_text())
+"""The `config.json` of runs of version 0.1, one of each kind."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "recipe", "settings"),
+    [
+        ("plain", "mfcc-lmu", {"epochs": 8, "seed": 3, "corpora": "demo"}),
+        ("published", "published", {"model": "cnn1", "epochs": 2, "seed": 3, "corpora": "demo"}),
+        ("fold", "mfcc-lmu", {"split.folds": 2, "epochs": 2, "seed": 3, "corpora": "demo"}),
+        (
+            "causal",
+            "mfcc-lmu",
+            {
+                **{"features": "causal", "epochs": 3, "seed": 3, "corpora": "demo"},
+                "augmentation": {"layers": ("noise", "pitch"), "mixup": 0.3, "sounds": 12},
+            },
+        ),
+        ("taught", "ser-lmu", {}),
+    ],
+)
+def test_a_configuration_of_version_0_1_means_what_it_did(kind, recipe, settings, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(OF_VERSION_0_1[kind]))
+    found, classes = config.read(path)
+    expected = dict(config.resolve(recipe, settings).items())
+    if kind == "fold":
+        expected["split.fold"] = 1
+    assert dict(found.items()) == expected
+    assert classes == tuple(OF_VERSION_0_1[kind]["classes"])
+    assert from_json(json.loads(json.dumps(to_json(found)))) == found
+
+
+def test_the_early_field_for_the_lmu_layer_is_still_read():
+    assert from_json({"lmu": "keras_lmu"}, 1).model.options["memory"] == "keras_lmu"
+    assert "memory" not in from_json({"lmu": "keras_lmu", "model": "cnn1"}, 1).model.options
+
+
+@pytest.mark.parametrize(("name", "value"), [("teacher", 1), ("copies", "some"), ("model", "rnn")])
+def test_what_version_0_1_did_not_know_is_refused(name, value):
+    with pytest.raises(UnknownValueError):
+        from_json({**OF_VERSION_0_1["plain"]["config"], name: value}, 1)
