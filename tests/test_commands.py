@@ -255,7 +255,7 @@ def test_a_missing_model_folder_is_named(tmp_path, capsys):
     [
         (lambda name: "happy" in name, "1 emotion"),
         (lambda name: name.startswith("demo-01"), "no clips are left"),
-        (lambda name: False, "--data-dir"),
+        (lambda name: False, "data_dir"),
     ],
     ids=["one emotion", "one speaker", "no clips"],
 )

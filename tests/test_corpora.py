@@ -284,7 +284,7 @@ def test_a_folder_of_another_corpus_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--data-dir .*nowhere: no such folder"):
+    with pytest.raises(InputError, match=r"data_dir .*nowhere: no such folder"):
         load(["tess"], tmp_path / "nowhere")
 
 

@@ -112,14 +112,14 @@ def _entries(names: Iterable[str]) -> list[Corpus]:
     unknown = [name for name in distinct if name not in CORPORA]
     if unknown or not distinct:
         received = ", ".join(unknown) or "none"
-        raise InputError(f"--corpora: choose from {', '.join(CORPORA)}. Received: {received}.")
+        raise InputError(f"corpora: choose from {', '.join(CORPORA)}. Received: {received}.")
     return [CORPORA[name] for name in distinct]
 
 
 def _below(data_dir: Path, corpus: Corpus) -> Path:
     if not data_dir.is_dir():
         found = "not a folder" if data_dir.exists() else "no such folder"
-        raise InputError(f"--data-dir {data_dir}: {found}; it is to hold {corpus.title}'s clips.")
+        raise InputError(f"data_dir {data_dir}: {found}; it should hold {corpus.title}'s clips.")
     wanted = {_plain(name) for name in (corpus.name, corpus.title, *corpus.folders)}
     folders = [path for path in data_dir.iterdir() if _plain(path.name) in wanted and path.is_dir()]
     return min(folders, key=lambda path: (path.name != corpus.name, path.name), default=data_dir)
@@ -134,5 +134,5 @@ def _require_whole(corpus: Corpus, found: Scan) -> None:
         raise InputError(
             f"{corpus.title}: {len(missing)} of its {corpus.clips} clips are missing from "
             f"{found.root}; delete that folder to download {corpus.handle or 'it'} again, or name "
-            "a whole copy with --data-dir."
+            "a whole copy with --data-dir (data_dir=...)."
         )

@@ -113,7 +113,7 @@ def scan(corpus: Corpus, root: str | Path) -> Scan:
             clips[path] = labels
     if not clips:
         raise InputError(
-            f"{root}: no clip of {corpus.title} among {len(files)} files; --data-dir is to hold "
-            f"its folder ({corpus.name}), or to be it, with files such as {corpus.example}."
+            f"{root}: no clip of {corpus.title} among {len(files)} files; data_dir should hold "
+            f"its folder ({corpus.name}), or be it, with files such as {corpus.example}."
         )
     return Scan(root, dict(sorted(clips.items())), tuple(copies), tuple(passed_over))

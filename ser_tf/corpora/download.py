@@ -13,15 +13,15 @@ _LOG = logging.getLogger(__name__)
 def download(title: str, handle: str) -> Path:
     """The folder of a Kaggle data set in kagglehub's cache, downloaded if it is not there yet.
 
-    A transfer that was cut off goes on where it stopped. Where Kaggle cannot be reached, the
-    newest whole copy in the cache serves.
+    A transfer that was cut off resumes where it stopped. If Kaggle cannot be reached, the newest
+    whole copy in the cache is used.
 
     Args:
         title: the corpus, for messages.
         handle: `owner/name`.
 
     Raises:
-        InputError: if the data set cannot be had; the line names the corpus and the handle.
+        InputError: naming the corpus and the handle, if the data set cannot be downloaded.
     """
     # kagglehub talks on stdout, which belongs to a command's results.
     with contextlib.redirect_stdout(sys.stderr):
@@ -46,7 +46,7 @@ def download(title: str, handle: str) -> Path:
         except Exception as error:
             raise InputError(
                 f"{title}: {handle} cannot be downloaded: {_reason(error, handle)}. "
-                "A copy of it can be used with --data-dir DIR."
+                "A copy of it can be used with --data-dir DIR (data_dir=...)."
             ) from error
 
 
