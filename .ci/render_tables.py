@@ -58,7 +58,7 @@ def table(name: str) -> str:
         if not last:
             return comparison.markdown(comparison.load(name))
         count = int(last[2])
-        return comparison.markdown(comparison.of_last_epochs(last[1], count), count)
+        return comparison.markdown(comparison.load_last_epochs(last[1], count), count)
 
 
 def _summary() -> Iterable[Sequence[str]]:

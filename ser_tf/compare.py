@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RECIPE",
         default=[recipes.DEFAULT],
         help=f"{', '.join(recipes.names())}, a TOML file, or the config.json of a model folder "
-        "(default: %(default)s)",
+        f"(default: {recipes.DEFAULT})",
     )
     parser.add_argument(
         "--models",
@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _table(name: str, last_epochs: int | None) -> str:
-    runs = comparison.of_last_epochs(name, last_epochs) if last_epochs else comparison.load(name)
+    runs = comparison.load_last_epochs(name, last_epochs) if last_epochs else comparison.load(name)
     return comparison.markdown(runs, last_epochs)
 
 
@@ -147,7 +147,7 @@ def _prepare(jobs: Sequence[Job], cache_dir: Path) -> str:
 
 
 def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
-    """Trains what is not done yet; the data are loaded once for all jobs that share them.
+    """Trains the unfinished jobs; data are loaded once for successive jobs that share them.
 
     Returns:
         How many jobs could not be done; each is named, and the others go on.

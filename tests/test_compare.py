@@ -251,7 +251,7 @@ def test_the_mean_of_the_last_epochs_is_that_of_the_histories(finished, monkeypa
 )
 def test_without_scores_of_every_epoch_there_are_no_means(text, named, capsys):
     comparison.add("n", [make_result()])
-    history = comparison.kept("n", make_result()) / model_folder.HISTORY
+    history = comparison.find_kept("n", make_result()) / model_folder.HISTORY
     history.parent.mkdir(parents=True)
     history.write_text(text)
     assert compare.main(["--table", "n", "--last-epochs", "3"]) == 1

@@ -146,7 +146,7 @@ def test_options_that_differ_are_named_without_the_others(tmp_path):
     )
 
 
-def test_what_nobody_means_can_still_be_read():
+def test_what_makes_no_sense_can_still_be_read():
     stored = to_json(Config.from_items({"augmentation.sounds": 9}))
     stored["training"]["class_weights"] = True
     assert from_json(stored).training.class_weights

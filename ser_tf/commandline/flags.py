@@ -48,7 +48,7 @@ REMOVED: Mapping[str, str] = {
 def parse(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None, removed: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The values of flags by name; ends the command at the first flag that is no longer there.
+    """The values of flags by name; a removed flag ends the command and names its successor.
 
     Args:
         parser: of the command.

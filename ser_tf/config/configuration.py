@@ -49,7 +49,7 @@ class Config:
         return "-".join((self.model.name, *self.corpora))
 
     def items(self) -> Iterator[tuple[str, Any]]:
-        """Dotted keys and values of all settings, in order; the recipe's name is none of them."""
+        """Dotted keys and values of all settings, in order; the recipe's name is not a setting."""
         for key in ("corpora", "data_dir", "seed"):
             yield key, getattr(self, key)
         for group in GROUPS:
@@ -65,7 +65,7 @@ class Config:
         return self.from_items({**dict(self.items()), **values}, self.recipe)
 
     def refuse_nonsense(self) -> None:
-        """Checks new settings for what nobody can mean; stored configurations may have it.
+        """Refuses new settings that make no sense together; stored configurations may hold them.
 
         Raises:
             UsageError: with the keys at fault.

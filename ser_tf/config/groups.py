@@ -120,14 +120,14 @@ class Model(_Chosen):
 
 @dataclass(frozen=True)
 class Augmentation(_Group):
-    """What becomes of training clips."""
+    """How training clips are changed, and what is added to them."""
 
     prefix = "augmentation"
 
     layers: tuple[str, ...] = setting((), "random changes to training clips", one_of(AUGMENTATIONS))
     copies: int | None = setting(
         None,
-        "augmented copies of a clip, made once; none: changed anew in every epoch",
+        "augmented copies of a clip, made once; none: augments differently in every epoch",
         at_least(1),
     )
     published_rows: bool = setting(

@@ -1,4 +1,4 @@
-"""Configurations from a recipe and what is set on top of it, with where each value comes from."""
+"""Resolves a recipe and the settings on top of it, and records where each value comes from."""
 
 import ast
 from collections.abc import Mapping, Sequence

@@ -61,7 +61,7 @@ _NEW = (
         "training.balance_corpora",
     ),
 )
-"""What a run could follow and nobody can mean."""
+"""Combinations that a run could follow but that make no sense."""
 
 
 def check(values: Mapping[str, Any]) -> None:
@@ -85,7 +85,7 @@ def check(values: Mapping[str, Any]) -> None:
 
 
 def refuse_nonsense(values: Mapping[str, Any], default_teacher_share: float) -> None:
-    """Checks new settings for what nobody can mean; stored configurations may have it.
+    """Refuses new settings that make no sense together; stored configurations may hold them.
 
     Raises:
         UsageError: with the keys at fault.

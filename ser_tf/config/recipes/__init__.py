@@ -49,7 +49,7 @@ def load(recipe: str | Path) -> Recipe:
     """A recipe by its name, of a TOML file, or of the `config.json` of a model folder.
 
     Raises:
-        UsageError: if there is none of that name.
+        UsageError: if no recipe has that name.
         InputError: if the file is missing or broken.
     """
     path = Path(recipe)

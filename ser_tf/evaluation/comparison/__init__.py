@@ -4,8 +4,8 @@ saved_models/results/NAME.csv holds the runs of one comparison. Nothing here nee
 """
 
 from ser_tf.evaluation.comparison.jobs import Job, check_folders, plan
-from ser_tf.evaluation.comparison.runs import SPLITS, Result, folder_name, of_folder, split_name
-from ser_tf.evaluation.comparison.saved import FOLDER, add, keep, kept, load, of_last_epochs
+from ser_tf.evaluation.comparison.runs import SPLITS, Result, name_folder, name_split, read_run
+from ser_tf.evaluation.comparison.saved import FOLDER, add, find_kept, keep, load, load_last_epochs
 from ser_tf.evaluation.comparison.table import PUBLISHED, markdown
 
 __all__ = [
@@ -16,13 +16,13 @@ __all__ = [
     "Result",
     "add",
     "check_folders",
-    "folder_name",
+    "find_kept",
     "keep",
-    "kept",
     "load",
+    "load_last_epochs",
     "markdown",
-    "of_folder",
-    "of_last_epochs",
+    "name_folder",
+    "name_split",
     "plan",
-    "split_name",
+    "read_run",
 ]

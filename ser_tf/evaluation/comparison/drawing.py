@@ -7,7 +7,7 @@ import pandas as pd
 
 from ser_tf.evaluation import plots
 from ser_tf.evaluation.comparison.runs import Result, has_several_recipes
-from ser_tf.evaluation.comparison.saved import FOLDER, kept
+from ser_tf.evaluation.comparison.saved import FOLDER, find_kept
 from ser_tf.inference import model_folder
 
 
@@ -32,7 +32,7 @@ def _draw_model(runs: Sequence[Result], name: str, label: str) -> None:
 
     A picture of which nothing was kept stays as it is.
     """
-    folders = {result: kept(name, result) for result in runs}
+    folders = {result: find_kept(name, result) for result in runs}
     scores = {result: model_folder.load_metrics(folder) for result, folder in folders.items()}
     matrices = {run.title: found["test"]["confusion"] for run, found in scores.items() if found}
     histories = {

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ser_tf.config import Config, Layer, UsageError, layered, refuse_changes
 from ser_tf.config.recipes import Recipe
 from ser_tf.errors import InputError
-from ser_tf.evaluation.comparison.runs import folder_name, split_name
+from ser_tf.evaluation.comparison.runs import name_folder, name_split
 from ser_tf.inference import model_folder
 
 _OWN = ("model", "split.kind", "seed", "split.folds", "split.protocol")
@@ -89,7 +89,7 @@ def _of_recipe(
 
 
 def _folder_name(config: Config, several: bool) -> str:
-    name = folder_name(config.model.name, split_name(config), config.seed)
+    name = name_folder(config.model.name, name_split(config), config.seed)
     return f"{config.recipe}-{name}" if several else name
 
 
@@ -111,7 +111,7 @@ def check_folders(jobs: Sequence[Job]) -> None:
 
 
 def _refuse_of_all(stored: Config, firsts: Iterable[Config], folder: Path) -> None:
-    """Refuses a run that is none of any recipe."""
+    """Refuses a run that fits none of the recipes."""
     errors = []
     for wanted in firsts:
         try:

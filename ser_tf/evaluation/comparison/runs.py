@@ -57,7 +57,7 @@ def has_several_recipes(results: Iterable[Result]) -> bool:
     return len({result.recipe for result in results}) > 1
 
 
-def split_name(config: Config) -> str:
+def name_split(config: Config) -> str:
     """How a configuration holds clips out, in a word or a few."""
     split = config.split
     if split.protocol:
@@ -65,12 +65,12 @@ def split_name(config: Config) -> str:
     return f"{split.kind} in {split.folds} folds" if split.folds else split.kind
 
 
-def folder_name(model: str, split: str, seed: int) -> str:
+def name_folder(model: str, split: str, seed: int) -> str:
     """What the folder of a run is called within its comparison."""
     return f"{model}-{split.replace(' ', '-')}-{seed}"
 
 
-def of_folder(folder: Path) -> Result:
+def read_run(folder: Path) -> Result:
     """The finished run in a model folder.
 
     Raises:
@@ -90,7 +90,7 @@ def of_folder(folder: Path) -> Result:
     }
     return Result(
         model=config.model.name,
-        split=split_name(config),
+        split=name_split(config),
         seed=config.seed,
         recipe=config.recipe or "",
         epochs=round(statistics.mean(map(len, epochs))),

@@ -12,7 +12,7 @@ from typing import Any
 
 from ser_tf import files
 from ser_tf.errors import InputError
-from ser_tf.evaluation.comparison.runs import Result, folder_name, of_folder
+from ser_tf.evaluation.comparison.runs import Result, name_folder, read_run
 from ser_tf.inference import model_folder
 
 FOLDER = Path("saved_models/results")
@@ -45,7 +45,7 @@ def _fields(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield {"preset": "recipe"}.get(name, name), text
 
 
-def of_last_epochs(name: str, count: int) -> list[Result]:
+def load_last_epochs(name: str, count: int) -> list[Result]:
     """The runs of the comparison, each with the mean scores of its last `count` epochs.
 
     Those of the training clips are as the epochs went on. Only runs whose test clips were scored
@@ -56,7 +56,7 @@ def of_last_epochs(name: str, count: int) -> list[Result]:
     """
     found = []
     for result in load(name):
-        path = kept(name, result) / model_folder.HISTORY
+        path = find_kept(name, result) / model_folder.HISTORY
         if path.is_file() and (means := _means(path, count)):
             found.append(dataclasses.replace(result, **means))
     if not found:
@@ -88,7 +88,7 @@ def _means(history: Path, count: int) -> dict[str, Any]:
 
 
 def add(name: str, new: Iterable[Result]) -> list[Result]:
-    """Puts runs into the comparison of that name, each in its earlier one's stead; all of them."""
+    """Adds runs to the comparison of that name, replacing earlier ones; returns all of them."""
     kept = load(name) if (FOLDER / f"{name}.csv").is_file() else []
     by_place = {result.place: result for result in (*kept, *new)}
     results = [by_place[place] for place in sorted(by_place)]
@@ -106,7 +106,7 @@ def keep(name: str, folder: Path) -> Result:
     Its scores and its history, if it is one run, are copied as well, so that its pictures can be
     drawn where its weights are not: comparisons may grow on several machines.
     """
-    result = of_folder(folder)
+    result = read_run(folder)
     add(name, [result])
     for file in (model_folder.METRICS, model_folder.HISTORY):
         if (folder / file).is_file():
@@ -115,9 +115,9 @@ def keep(name: str, folder: Path) -> Result:
     return result
 
 
-def kept(name: str, result: Result) -> Path:
+def find_kept(name: str, result: Result) -> Path:
     """The folder with the scores and the history of a run, of older runs perhaps absent."""
-    plain = folder_name(result.model, result.split, result.seed)
+    plain = name_folder(result.model, result.split, result.seed)
     of_recipe = FOLDER / name / f"{result.recipe}-{plain}"
     return of_recipe if of_recipe.is_dir() else FOLDER / name / plain
 

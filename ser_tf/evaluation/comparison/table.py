@@ -27,7 +27,7 @@ def markdown(results: Sequence[Result], last_epochs: int | None = None) -> str:
 
     Args:
         results: the runs.
-        last_epochs: given where their scores are means of so many last epochs.
+        last_epochs: how many last epochs the scores are means of; None: those of the kept epoch.
     """
     columns = _columns(results)
     lines = [" | ".join(columns), " | ".join(("---", *["--:"] * (len(columns) - 1)))]
