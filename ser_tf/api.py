@@ -103,9 +103,9 @@ def load(folder: str | Path | None = None) -> Recogniser:
     return Recogniser(model_folder.load(chosen))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
-    """A finished training run; `print` shows its scores.
+    """A finished training run; `print` and a notebook show its scores.
 
     Attributes:
         folder: the model folder.
@@ -116,7 +116,7 @@ class Run:
     folder: Path
     metrics: dict[str, Any]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from ser_tf.evaluation import report
 
         return report.describe_run(self.metrics, self.folder).rstrip()
