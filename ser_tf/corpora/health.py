@@ -141,7 +141,7 @@ def _longest_run(flags: np.ndarray) -> int:
 
 
 def _finding(
-    corpus: Corpus, kind: str, files: Sequence[str], message: str, names: Iterable[str] = ()
+    corpus: Corpus, kind: str, files: Sequence[str], message: str, *, names: Iterable[str] = ()
 ) -> Finding:
     known = bool(names) and corpus.quirks.get(kind, frozenset()).issuperset(names)
     if known:
@@ -153,7 +153,7 @@ def _finding(
 def _defects(corpus: Corpus, found: Scan, healths: Mapping[str, Health]) -> Iterator[Finding]:
     for path, health in healths.items():
         for kind, message in health.defects.items():
-            yield _finding(corpus, kind, [path], message, [found.clips[path].name])
+            yield _finding(corpus, kind, [path], message, names=[found.clips[path].name])
 
 
 def _identical(corpus: Corpus, found: Scan, healths: Mapping[str, Health]) -> Iterator[Finding]:
@@ -169,7 +169,8 @@ def _identical(corpus: Corpus, found: Scan, healths: Mapping[str, Health]) -> It
             else ("identical", f"the same emotion: {emotions[0]}")
         )
         message = f"{len(paths)} clips are byte for byte the same, with {told}."
-        yield _finding(corpus, kind, paths, message, [found.clips[path].name for path in paths])
+        names = [found.clips[path].name for path in paths]
+        yield _finding(corpus, kind, paths, message, names=names)
 
 
 def _against_names(corpus: Corpus, found: Scan) -> Iterator[Finding]:
