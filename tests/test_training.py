@@ -89,7 +89,8 @@ def test_the_model_folder_holds_what_the_contract_says(trained):
     }
     metrics = json.loads((trained / "metrics.json").read_text())
     assert set(metrics) == {
-        *("split", "split_seed", "seed", "model", "corpora", "parameters", "classes", "versions"),
+        *("split", "split_seed", "seed", "model", "corpora", "parameters"),
+        *("front_end_parameters", "classes", "versions"),
         *("leaky", "temperature", "unsure_below", "train", "validation", "test"),
     }
     assert len(pd.read_csv(trained / "history.csv")) == 3

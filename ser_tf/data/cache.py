@@ -134,22 +134,24 @@ def save(path: Path, array: np.ndarray) -> None:
 
 
 def load_or_make(
-    path: Path, shape: tuple[int, ...], make: Callable[[], Iterable[np.ndarray]]
+    path: Path, shape: tuple[int, ...], dtype: str, make: Callable[[], Iterable[np.ndarray]]
 ) -> np.ndarray:
     """The array in `path`, mapped; made first if it is absent or damaged.
 
     Args:
         path: where it is kept.
         shape: its shape.
-        make: returns its parts in order, each float32; they are written one by one, so that the
-            whole never needs to be in memory.
+        dtype: the type of its numbers, "float32" or "float16".
+        make: returns its parts in order; they are written one by one, so that the whole never
+            needs to be in memory.
     """
     if not is_whole(path):
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        stored = np.dtype(dtype).newbyteorder("<")
+        header = {"descr": stored.str, "fortran_order": False, "shape": shape}
         with files.replacing(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for part in make():
-                file.write(part.astype("<f4").tobytes())
+                file.write(part.astype(stored).tobytes())
     return load(path)
 
 

@@ -48,14 +48,17 @@ def clip_features(
         published_rows: whether a clip has the `PUBLISHED_ROWS` rather than one.
 
     Returns:
-        float32 `(clips * rows, frames, channels)`, the rows of a clip side by side; mapped.
+        The entry's `array_dtype` `(clips * rows, frames, channels)`, the rows of a clip side by
+        side; mapped.
     """
     entry = features.entry
     rows = PUBLISHED_ROWS if published_rows else 1
     compute = _published_rows_of(entry) if published_rows else _row_of(entry, front_end)
     kept = cache.features(clips["digest"], features, cache_dir, published_rows=published_rows)
     shape = (rows * len(clips), *entry.array_shape)
-    return cache.load_or_make(kept, shape, lambda: _extract(clips, compute, "features"))
+    return cache.load_or_make(
+        kept, shape, entry.array_dtype, lambda: _extract(clips, compute, "features")
+    )
 
 
 def augmented_copies(
@@ -79,7 +82,7 @@ def augmented_copies(
         copies: how many of each clip.
 
     Returns:
-        float32 `(clips, copies, frames, channels)`, mapped.
+        The entry's `array_dtype` `(clips, copies, frames, channels)`, mapped.
     """
     entry = features.entry
     layers = [AUGMENTATIONS[name].build(entry.rate_hz) for name in names]
@@ -94,7 +97,9 @@ def augmented_copies(
 
     kept = cache.copies(clips["digest"], features, cache_dir, augmentations=names, count=copies)
     shape = (len(clips), copies, *entry.array_shape)
-    return cache.load_or_make(kept, shape, lambda: _extract(clips, copies_of, "augmented copies"))
+    return cache.load_or_make(
+        kept, shape, entry.array_dtype, lambda: _extract(clips, copies_of, "augmented copies")
+    )
 
 
 def augment(layers: Sequence["keras.Layer"], inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

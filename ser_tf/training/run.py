@@ -123,6 +123,7 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
         "model": config.model.name,
         "corpora": list(config.corpora),
         "parameters": sum(int(np.prod(weight.shape)) for weight in weights),
+        "front_end_parameters": model.get_layer("front_end").count_params(),
         "classes": list(classes),
         "temperature": model.get_layer("calibration").temperature,
         "unsure_below": model.get_layer("calibration").unsure_below,

@@ -21,8 +21,10 @@ class Feature(abc.ABC):
     Attributes:
         rate_hz: sampling rate of the waveform.
         kept: which part is kept of a recording that is longer than `span_seconds`.
+        array_dtype: type of the numbers of features in arrays on the disk.
     """
 
+    array_dtype: ClassVar[str] = "float32"
     kept: ClassVar[Literal["beginning", "middle", "end"]]
 
     rate_hz: int
