@@ -219,7 +219,7 @@ def test_resume_with_another_flag_names_it(trained, cache_dir, tmp_path, capsys)
     (tmp_path / "config.json").write_bytes((trained / "config.json").read_bytes())
     arguments = ["--resume", "--output", str(tmp_path), "--epochs", "9"]
     assert fit.main([*arguments, "--cache-dir", str(cache_dir)]) == 1
-    assert "--epochs: the run in" in capsys.readouterr().err
+    assert "training.epochs: the run in" in capsys.readouterr().err
 
 
 def test_a_broken_checkpoint_is_named(trained, cache_dir, tmp_path, capsys):
