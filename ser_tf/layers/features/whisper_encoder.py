@@ -212,7 +212,7 @@ class ThinFrames(Float32Layer):
 def _gelu(x: Any) -> Any:
     """The exact GELU, in the one form for which LiteRT has an operator.
 
-    It asks for the factors in this order, and folding a graph sorts them by name.
+    It asks for the factors in this order, and freezing a graph sorts them by name.
     """
     with keras.name_scope("gelu_first"):
         half = 0.5 * x
