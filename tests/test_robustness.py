@@ -86,7 +86,7 @@ def test_evaluate_scores_every_condition(trained, cache_dir, monkeypatch, capsys
     assert list(scores) == list(CONDITIONS)
     metrics = model_folder.load_metrics(trained)
     assert scores[CLEAN]["uar"] == metrics["test"]["uar"]
-    monkeypatch.setattr(robustness, "measure", lambda *_: scores)
+    monkeypatch.setattr(robustness, "measure_robustness", lambda *_: scores)
     assert evaluate.main(command) == 0
     printed = capsys.readouterr().out
     assert printed.splitlines()[1].startswith("clean")
