@@ -12,6 +12,7 @@ from toy import CLASSES, noise
 
 from ser_tf import export, files
 from ser_tf.config import Features
+from ser_tf.corpora.demo.synthesis import synthesise
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
 from ser_tf.layers.calibration import Calibration
@@ -86,11 +87,43 @@ def test_a_clip_of_any_length_is_answered_as_by_the_keras_model(whole, samples):
     np.testing.assert_allclose(found["probabilities"], model(clip[np.newaxis]), **CLOSE)
 
 
-def test_a_causal_clip_is_heard_after_silence(causal):
+def short_clips(rate_hz, span_seconds):
+    """Swelling noise and synthetic speech of many lengths below the span."""
+    speech = synthesise(1, "angry", 1, 1)
+    for seconds in (0.01, *np.linspace(0.2, 0.95, 6) * span_seconds):
+        samples = round(seconds * rate_hz)
+        yield syllables(span_seconds * rate_hz / RATE_HZ, samples)[:samples]
+        yield speech[:samples]
+
+
+def pad(clip, samples, zeros):
+    """A clip with zeros in front of it or behind it."""
+    missing = max(0, samples - len(clip))
+    return np.pad(clip, (missing, 0) if zeros == "in front" else (0, missing))
+
+
+# What Whisper computes of a clip before zeros is in `test_whisper.py`.
+@pytest.mark.parametrize("name", [name for name in FEATURES if name != "whisper"])
+def test_zeros_are_put_where_they_change_no_features(name):
+    feature = FEATURES[name]
+    front_end, samples = feature.build(), round(feature.span_seconds * feature.rate_hz)
+    harmless = {"in front", "behind"}
+    for clip in short_clips(feature.rate_hz, feature.span_seconds):
+        expected = np.asarray(front_end(clip[np.newaxis]))
+        for zeros in sorted(harmless):
+            found = np.asarray(front_end(pad(clip, samples, zeros)[np.newaxis]))
+            # Sums in float32 over other lengths; levels are in dB.
+            if found.shape != expected.shape or not np.allclose(found, expected, atol=1e-3):
+                harmless.remove(zeros)
+    assert harmless == {feature.zeros} - {None}
+
+
+def test_short_clips_are_answered_as_by_the_keras_model(causal):
     model, _, folder = causal
-    clip = np.pad(syllables(4), (2 * RATE_HZ, 0))[np.newaxis]
-    found = run(folder / "model.tflite", waveform=clip)["probabilities"]
-    np.testing.assert_allclose(found, model(clip), **CLOSE)
+    feature, answer = FEATURES["causal"], litert.runner((folder / "model.tflite").read_bytes())
+    for clip in short_clips(feature.rate_hz, feature.span_seconds):
+        found = answer(waveform=clip[np.newaxis])["probabilities"]
+        np.testing.assert_allclose(found, model(clip[np.newaxis]), **CLOSE)
 
 
 def test_a_stream_is_followed_chunk_by_chunk_as_by_the_keras_model(causal):
@@ -118,7 +151,11 @@ def test_the_description_says_what_an_app_must_know(whole, causal):
             "part_of_longer_clips": "middle",
         },
     }
-    assert of_streams["model"]["part_of_longer_clips"] == "end"
+    assert of_streams["model"] == {
+        "samples": None,
+        "zeros_for_shorter_clips": None,
+        "part_of_longer_clips": None,
+    }
     assert of_streams["stream"]["chunk_samples"] == RATE_HZ
 
 

@@ -75,8 +75,9 @@ def convert(
 ) -> list[Written]:
     """Fills `folder/litert` with `model` as flatbuffers, each in float32 and in int8.
 
-    - `model.tflite`: `waveform` float32 `[1, samples]`, a clip of the one length that the features
-      span, in [-1, 1] -> `probabilities` `[1, C]`.
+    - `model.tflite`: `waveform` float32 `[1, samples]`, a clip in [-1, 1] -> `probabilities`
+      `[1, C]`. The clip has the one length that the features span or, if zeros would change the
+      answer to a shorter one (`feature.zeros` is None), any length.
     - `stream.tflite`, of models that follow streams: `chunk` float32 `[1, chunk_samples]`, the next
       samples, and `state` `[1, S]`, zeros at first -> `probabilities` on all samples so far and
       `next_state`.
@@ -153,20 +154,21 @@ def _parts(model: keras.Model, feature: Feature) -> list[_Part]:
 
 
 def _whole(model: keras.Model, feature: Feature, of_clip: _ByKeras) -> _Part:
-    """The model for clips of the one length that its features span."""
-    samples = round(feature.span_seconds * feature.rate_hz)
+    """The model for clips of the one length that its features span, or of any length."""
+    span = round(feature.span_seconds * feature.rate_hz)
+    samples = None if feature.zeros is None else span
     waveform = tf.TensorSpec([1, samples], tf.float32, "waveform")
     probabilities = freeze(lambda clip: model(clip, training=False), waveform)
     return _Part(
         "model",
         _concrete(lambda waveform: {"probabilities": probabilities(waveform)}, waveform),
-        functools.partial(_fitted, samples=samples, kept=feature.kept),
+        functools.partial(_fitted, samples=samples, kept=feature.kept, zeros=feature.zeros),
         lambda run, clip: run(waveform=clip[np.newaxis])["probabilities"],
         of_clip,
         {
             "samples": samples,
-            "zeros_for_shorter_clips": _zeros(feature.kept),
-            "part_of_longer_clips": feature.kept,
+            "zeros_for_shorter_clips": feature.zeros,
+            "part_of_longer_clips": None if samples is None else feature.kept,
         },
     )
 
@@ -196,7 +198,7 @@ def _stream(layers: Sequence[keras.Layer], rate_hz: int, of_clip: _ByKeras) -> _
         return np.concatenate([of_clip(clip[:end]) for end in ends])
 
     def whole_chunks(clip: np.ndarray) -> np.ndarray:
-        return _fitted(clip, max(1, len(clip) // samples) * samples, "end")
+        return _fitted(clip, max(1, len(clip) // samples) * samples, "end", "behind")
 
     description = {"chunk_samples": samples, "state_size": state.shape[1]}
     return _Part(
@@ -208,18 +210,15 @@ def _concrete(function: Callable[..., dict[str, Any]], *inputs: tf.TensorSpec) -
     return tf.function(function, input_signature=inputs, autograph=False).get_concrete_function()
 
 
-def _fitted(clip: np.ndarray, samples: int, kept: str) -> np.ndarray:
+def _fitted(clip: np.ndarray, samples: int | None, kept: str, zeros: str | None) -> np.ndarray:
     """A clip at another length: zeros added to a shorter one, the `kept` part of a longer one."""
+    if samples is None:
+        return clip
     missing = max(0, samples - len(clip))
-    before = missing if _zeros(kept) == "in front" else 0
+    before = missing if zeros == "in front" else 0
     spare = max(0, len(clip) - samples)
     start = {"beginning": 0, "middle": spare // 2, "end": spare}[kept]
     return np.pad(clip, (before, missing - before))[start:][:samples]
-
-
-def _zeros(kept: str) -> str:
-    """Where zeros belong: where a longer clip would be cut off first."""
-    return "behind" if kept == "beginning" else "in front"
 
 
 def _flatbuffer(function: Any, optimizations: Sequence[Any], folder: Path) -> bytes:

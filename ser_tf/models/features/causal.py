@@ -30,9 +30,11 @@ class CausalFeatures(Frames, VaryingLength):
         range_db: levels further below the level so far are raised to it.
         gate_db: how far below the level so far a frame counts as silent and weighs little.
         kept: which part is kept of a recording that is longer than `span_seconds`.
+        zeros: None, because zeros anywhere change the features of a shorter recording.
     """
 
     kept: ClassVar[Literal["end"]] = "end"
+    zeros: ClassVar[None] = None
 
     least_frames: int = 4
     clip_seconds: float = 6.0

@@ -21,11 +21,13 @@ class Feature(abc.ABC):
     Attributes:
         rate_hz: sampling rate of the waveform.
         kept: which part is kept of a recording that is longer than `span_seconds`.
+        zeros: where zeros leave the features of a shorter recording as they are; None: nowhere.
         array_dtype: type of the numbers of features in arrays on the disk.
     """
 
     array_dtype: ClassVar[str] = "float32"
     kept: ClassVar[Literal["beginning", "middle", "end"]]
+    zeros: ClassVar[Literal["in front", "behind"] | None]
 
     rate_hz: int
 

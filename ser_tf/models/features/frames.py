@@ -18,9 +18,11 @@ class LogMelFeatures(Frames, FixedLength):
         clip_seconds: shorter clips get zeros in front; of longer ones the middle is used.
         deltas: number of derivatives in time that follow as channels.
         kept: which part is kept of a recording that is longer than `span_seconds`.
+        zeros: where zeros leave the features of a shorter recording as they are.
     """
 
     kept: ClassVar[Literal["middle"]] = "middle"
+    zeros: ClassVar[Literal["in front"]] = "in front"
 
     clip_seconds: float = 4.0
     deltas: int = 0

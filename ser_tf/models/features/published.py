@@ -22,10 +22,12 @@ class PublishedFeatures(FixedLength):
         n_mels: number of mel bands from which the coefficients are computed.
         n_mfcc: number of coefficients in a frame.
         kept: which part is kept of a recording that is longer than `span_seconds`.
+        zeros: None, because zeros anywhere change the features of a shorter recording.
     """
 
     normalised_axes = (1, 2)
     kept: ClassVar[Literal["beginning"]] = "beginning"
+    zeros: ClassVar[None] = None
 
     rate_hz: int = 22_050
     offset_seconds: float = 0.6

@@ -33,10 +33,12 @@ class WhisperFeatures(VaryingLength):
             of KerasHub (`model.weights.h5` and `config.json`); None: the preset on Kaggle.
         array_dtype: half precision, with 3 digits, for some hundred numbers in a frame.
         kept: which part is kept of a recording that is longer than `span_seconds`.
+        zeros: where zeros leave the features of a shorter recording as they are.
     """
 
     array_dtype: ClassVar[str] = "float16"
     kept: ClassVar[Literal["beginning"]] = "beginning"
+    zeros: ClassVar[Literal["behind"]] = "behind"
 
     rate_hz: int = _RATE_HZ
     size: str = "base"
