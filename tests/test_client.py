@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import http.server
+import io
 import json
 import os
 import shutil
@@ -21,9 +22,13 @@ import soundfile
 from toy import CLASSES, RATE_HZ, noise, toy_model, wav
 
 from ser_tf import client
+from ser_tf.layers.signal.wav import MOST_SAMPLES
+from ser_tf.models.features import FEATURES
 from ser_tf.serving import saved_model
 from ser_tf.serving.client import Client, ServerError
+from ser_tf.serving.client import client as requests
 from ser_tf.serving.client.failures import UnavailableError
+from ser_tf.serving.signatures import LONGEST_SECONDS
 
 STANDIN = Path(__file__).with_name("standin")
 
@@ -341,12 +346,46 @@ def test_status_and_metadata_are_told(server):
         ("toy", {"instances": [], "inputs": []}, 400, "both 'instances' and 'inputs'"),
         ("toy", {"signature_name": "x", "inputs": []}, 400, "not found in signature def"),
         ("toy", {"inputs": [{"b64": "%"}]}, 400, "JSON Value"),
+        ("toy", {"inputs": {"wav_bytes": b64(b"")}}, 400, "must have at least one dimension"),
+        ("toy", {"inputs": b64(b"")}, 400, "must have at least one dimension"),
+        ("toy", {"inputs": {"wav_bytes": 7}}, 400, "JSON Value"),
+        ("toy", {"inputs": [[b64(b"")]]}, 400, ""),
+        ("toy", {"inputs": [b64(b""), [b64(b"")]]}, 400, ""),
+        ("toy", {"instances": [{"wav_bytes": b64(b"")}, 7]}, 400, "element: 1 of 'instances'"),
+        ("toy", {"signature_name": 7, "inputs": []}, 400, "must be a string value"),
+        ("toy", {"signature_name": "waveform", "inputs": [0.1, 0.2]}, 400, ""),
+        ("toy", {"signature_name": "waveform", "inputs": [[0.1], [0.2, 0.3]]}, 400, "JSON Value"),
+        ("toy", [1, 2], 400, "JSON Value: [1, 2] Is not object"),
+        ("toy", "words", 400, "Is not object"),
+        ("toy", 7, 400, "Is not object"),
     ],
 )
 def test_errors_are_worded_as_by_tensorflow_serving(server, name, body, code, words):
     found, answer = predict(server, body, name)
     assert found == code
     assert words in answer["error"]
+    assert predict(server, {"inputs": [b64(wav(noise(900)))]})[0] == 200  # it goes on
+
+
+def test_recordings_of_many_megabytes_are_answered_through_both_interfaces(address, tmp_path):
+    soundfile.write(tmp_path / "long.wav", noise(3_000_000), 48_000, subtype="FLOAT")
+    with Client(address, "toy") as asked:
+        assert asked.answer(tmp_path / "long.wav").emotion in CLASSES
+
+
+def test_a_recording_of_too_many_samples_is_sent_at_a_lower_rate(monkeypatch, tmp_path):
+    monkeypatch.setattr(requests, "MOST_SAMPLES", 10_000)
+    for rate_hz, sent_hz in ((48_000, 24_000), (8_000, 8_000)):
+        samples, rate = soundfile.read(io.BytesIO(requests._wav(noise(12_000), rate_hz)))
+        assert (len(samples), rate) == (12_000 * sent_hz // rate_hz, sent_hz)
+    samples, rate = soundfile.read(io.BytesIO(requests._wav(noise(10_000), 48_000)))
+    assert (len(samples), rate) == (10_000, 48_000)
+
+
+def test_ten_minutes_at_the_lower_rate_are_decoded_and_no_model_hears_more():
+    assert requests.MOST_SAMPLES == MOST_SAMPLES
+    assert requests.LONG_CALL_RATE_HZ * LONGEST_SECONDS <= MOST_SAMPLES
+    assert max(feature.rate_hz for feature in FEATURES.values()) <= requests.LONG_CALL_RATE_HZ
 
 
 def test_requests_at_once_are_merged_and_a_bad_one_spoils_none(server):

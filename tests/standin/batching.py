@@ -32,7 +32,11 @@ class Batcher:
 
     def submit(self, inputs):
         """The outputs of one request, arrays by name."""
-        sizes = {len(value) if value.ndim else None for value in inputs.values()}
+        if not all(value.ndim for value in inputs.values()):
+            raise ValueError(
+                "Batching session Run() input tensors must have at least one dimension"
+            )
+        sizes = {len(value) for value in inputs.values()}
         if len(sizes) > 1:
             raise ValueError("Batching Run() input tensors must have equal 0th-dimension size")
         future = Future()

@@ -29,7 +29,11 @@ def predict(version, body):
         question = json.loads(body)
     except ValueError:
         raise Refusal("INVALID_ARGUMENT", "JSON Parse error: Invalid value.") from None
+    if not isinstance(question, dict):
+        raise Refusal("INVALID_ARGUMENT", f"JSON Value: {json.dumps(question)} Is not object")
     name = question.get("signature_name", "serving_default")
+    if not isinstance(name, str):
+        raise Refusal("INVALID_ARGUMENT", "'signature_name' key must be a string value.")
     if name not in version.signatures:
         raise Refusal(
             "INVALID_ARGUMENT", f'Serving signature name: "{name}" not found in signature def'
@@ -53,11 +57,12 @@ def _rows(instances, types):
     if not isinstance(instances[0], dict) or set(instances[0]) == {"b64"}:
         instances = [{next(iter(types)): instance} for instance in instances]
     for number, instance in enumerate(instances):
-        if set(instance) != set(types):
+        if not isinstance(instance, dict) or set(instance) != set(types):
+            given = instance if isinstance(instance, dict) else ()
             raise Refusal(
                 "INVALID_ARGUMENT",
                 f"Failed to process element: {number} of 'instances' list. JSON object: does not "
-                f"have keys: {','.join(sorted(set(types) - set(instance)))}",
+                f"have keys: {','.join(sorted(set(types) - set(given)))}",
             )
     return _columns({key: [one[key] for one in instances] for key in types}, types)
 
@@ -143,6 +148,8 @@ class Handler(BaseHTTPRequestHandler):
             code, answer = 200, self._answer(body)
         except Refusal as refusal:
             code, answer = HTTP_STATUS[refusal.code], {"error": str(refusal)}
+        except Exception as error:  # whatever it is, the connection gets an answer
+            code, answer = 500, {"error": f"{type(error).__name__}: {error}"}
         content = json.dumps(answer, indent=4).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")

@@ -85,7 +85,8 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
 def serve(models, port):
     """Serves on 127.0.0.1; the server and its port."""
-    server = grpc.server(futures.ThreadPoolExecutor(THREADS))
+    limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    server = grpc.server(futures.ThreadPoolExecutor(THREADS), options=limits)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionService(models), server
     )

@@ -20,6 +20,13 @@ from ser_tf.serving.client.rpc import GRPC
 _FIRST_DELAY_SECONDS = 0.25
 _READY = "AVAILABLE"
 
+MOST_SAMPLES = 2**24
+"""Samples that an exported model decodes of one WAV file (`ser_tf.layers.signal.wav`)."""
+
+LONG_CALL_RATE_HZ = 24_000
+"""The rate at which a recording of more samples is sent: no model's is higher, and the ten minutes
+that are answered fit."""
+
 
 class Transport(Protocol):
     """An interface of the server."""
@@ -119,7 +126,7 @@ class Client:
             ServerError: if no server answers.
         """
         samples, rate_hz = audio.read(path)
-        outputs = self._persist(audio.to_wav(samples.mean(axis=1), rate_hz), path)
+        outputs = self._persist(_wav(samples.mean(axis=1), rate_hz), path)
         try:
             if error := outputs["error"]:
                 raise ClipError(f"{path}: {error}.")
@@ -175,6 +182,13 @@ class Client:
             raise ServerError(f"{self.server}: no server answers there ({error}).") from None
         except (ClipError, ServerError) as error:
             raise ServerError(f"{self.server}: {error}") from None
+
+
+def _wav(waveform: np.ndarray, rate_hz: int) -> bytes:
+    """The file to send: at its own rate, unless it were too long for the server."""
+    if len(waveform) > MOST_SAMPLES and rate_hz > LONG_CALL_RATE_HZ:
+        waveform, rate_hz = audio.resample(waveform, rate_hz, LONG_CALL_RATE_HZ), LONG_CALL_RATE_HZ
+    return audio.to_wav(waveform, rate_hz)
 
 
 def _scheme(server: str) -> str:
