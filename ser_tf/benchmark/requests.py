@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ser_tf import audio, backend
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ser_tf.inference.model_folder import Artifact
+    from ser_tf.models.features import MFCCFeatures
 
 SECONDS = 3
 BATCH = 32
@@ -88,7 +89,7 @@ def usual(artifact: "Artifact", wav: bytes) -> "np.ndarray":
     import librosa
     import numpy as np
 
-    entry: Any = artifact.config.features.entry
+    entry = cast("MFCCFeatures", artifact.config.features.entry)
     waveform, _ = librosa.load(io.BytesIO(wav), sr=artifact.rate_hz)
     samples = round(entry.clip_seconds * artifact.rate_hz)
     waveform = np.pad(waveform, (max(0, samples - len(waveform)), 0))

@@ -10,6 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ser_tf.models.encoder import Encoder
+from ser_tf.models.features import Feature
+
 
 class UsageError(ValueError):
     """A setting is unknown, is out of range, or contradicts another.
@@ -93,7 +96,7 @@ def check_fields(group: Any, prefix: str = "") -> None:
         object.__setattr__(group, item.name, value)
 
 
-def complete(entry: Any, options: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def complete(entry: Feature | Encoder, options: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """All hyperparameters of a registry entry, those in `options` replaced.
 
     Raises:

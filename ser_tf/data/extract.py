@@ -4,7 +4,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ser_tf.config import Features
-    from ser_tf.models.features import Feature
+    from ser_tf.models.features import Feature, PublishedFeatures
 
 CORES = os.cpu_count() or 1
 """How many clips are worked on at a time."""
@@ -53,7 +53,10 @@ def clip_features(
     """
     entry = features.entry
     rows = PUBLISHED_ROWS if published_rows else 1
-    compute = _published_rows_of(entry) if published_rows else _row_of(entry, front_end)
+    if published_rows:
+        compute = _published_rows_of(cast("PublishedFeatures", entry))
+    else:
+        compute = _row_of(entry, front_end)
     kept = cache.features(clips["digest"], features, cache_dir, published_rows=published_rows)
     shape = (rows * len(clips), *entry.array_shape)
     return cache.load_or_make(
@@ -143,7 +146,9 @@ def _row_of(
     return lambda path, _: entry.fit(front_end(read(path)[tf.newaxis]))  # (1, frames, channels)
 
 
-def _published_rows_of(entry: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def _published_rows_of(
+    entry: "PublishedFeatures",
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """The features of a clip's four copies, which are made from the cut, as published."""
     start = round(entry.offset_seconds * entry.rate_hz)
     stop = start + round(entry.clip_seconds * entry.rate_hz)
