@@ -1,7 +1,6 @@
-"""The features against librosa, and the laws that every front end keeps."""
+"""The features against librosa, and the registry of front ends."""
 
 import dataclasses
-import inspect
 import json
 import subprocess
 import sys
@@ -44,48 +43,7 @@ SPECTRA = {
 }
 
 
-def causal(*layers):
-    return keras.Sequential([features.CausalLogMel(**SPECTRUM, n_mels=8), *layers])
-
-
 PITCH = SPECTRUM | {"window_samples": 1024, "n_fft": 1024}
-
-LAYERS = {
-    "fit_clip": lambda: features.FitClip(4001),
-    "log_mel": lambda: features.LogMel(**SPECTRUM, n_mels=40, top_db=60.0),
-    "mfcc frames": lambda: features.MFCC(**SPECTRUM, n_mels=64, n_mfcc=13),
-    "deltas": lambda: keras.Sequential(
-        [features.FitClip(4001), features.LogMel(**SPECTRUM, n_mels=8), features.Deltas(2, 5)]
-    ),
-    "causal log_mel": lambda: features.CausalLogMel(**SPECTRUM, n_mels=40, least_frames=3),
-    "relative levels": lambda: causal(features.RelativeLevels(50.0)),
-    "relative cepstrum": lambda: causal(
-        features.RelativeLevels(50.0), features.RelativeCepstrum(5)
-    ),
-    "core of the spectrum": dataclasses.replace(FEATURES["causal"], core_hz=(300.0, 3400.0)).build,
-    "core alone": dataclasses.replace(FEATURES["causal"], core_hz=(300.0, 3400.0), outside=0).build,
-    "filled frames": lambda: causal(features.RelativeLevels(50.0), features.FillFrames(30)),
-    "pitch": lambda: features.CentredPitch(**PITCH),
-    "relative pitch": lambda: keras.Sequential(
-        [features.CentredPitch(**PITCH), features.RelativePitch()]
-    ),
-    "causal relative pitch": lambda: keras.Sequential(
-        [features.CentredPitch(**PITCH), features.CausalRelativePitch(50.0)]
-    ),
-    "causal pitch": lambda: features.CausalPitch(**PITCH, least_frames=3),
-    "beside": lambda: features.Beside(
-        [
-            [features.CentredPitch(**PITCH)],
-            [features.MFCC(**SPECTRUM, n_mels=8, n_mfcc=5)],
-        ]
-    ),
-    "causal with pitch": dataclasses.replace(FEATURES["causal"], pitch=True).build,
-    "row": lambda: features.PublishedRow(offset_samples=700, clip_samples=6000, n_mfcc=5),
-    "whisper log_mel": lambda: features.WhisperLogMel(),
-    "whisper encoder": lambda: keras.Sequential(
-        [features.WhisperLogMel(), features.WhisperEncoder(16, 2, 2), features.ThinFrames(3)]
-    ),
-} | {name: feature.build for name, feature in FEATURES.items()}
 
 
 def assert_same(actual, expected, name=""):
@@ -123,14 +81,6 @@ SIGNALS = {
     "one sample": noise(1),
     "silence": np.zeros(5000, "float32"),
     "constant": np.full(5000, 0.5, "float32"),
-}
-HOSTILE = {
-    "silence": np.zeros((1, 30_000)),
-    "constant": np.full((1, 30_000), -1.0),
-    "clipping": np.sign(noise(30_000))[None],
-    "one sample": np.ones((1, 1)),
-    "tiny": np.full((1, 30_000), 1e-38),
-    "loud": np.full((1, 30_000), 32_768.0),
 }
 
 
@@ -301,8 +251,8 @@ def test_bands_within_hear_nothing_outside_and_their_neighbours_do(n_mels):
     ("arguments", "message"),
     [
         ({"window_samples": 500}, r"two periods .* Received: window_samples=500, lowest_hz=60\.0"),
-        ({"lowest_hz": 0.0}, "lowest_hz must be above 0"),
-        ({"highest_hz": 50.0}, "no more than highest_hz"),
+        ({"lowest_hz": 0.0}, "lowest_hz must be a finite number above 0"),
+        ({"highest_hz": 50.0}, "lowest_hz must be at most highest_hz"),
     ],
 )
 def test_a_pitch_that_no_window_holds_is_refused(arguments, message):
@@ -380,25 +330,6 @@ def test_a_clip_is_fitted_by_zeros_in_front_or_by_its_middle(given, expected):
     np.testing.assert_array_equal(features.FitClip(5)(np.array([given], "float32")), [expected])
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_an_item_is_independent_of_its_batch_neighbours(name):
-    layer = LAYERS[name]()
-    waveforms = [voice(20_000), noise(20_000, 1e-4), np.zeros(20_000), noise(20_000, 50.0)]
-    batch = np.stack(waveforms).astype("float32")
-    together = layer(batch)
-    for i in range(len(batch)):
-        assert_same(together[i], layer(batch[i : i + 1])[0], name)
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_the_declared_shape_is_the_real_shape(name):
-    layer = LAYERS[name]()
-    for samples in (1, 159, 160, 161, 4001, 6700, 16_001, 64_001):
-        outputs = layer(noise(samples)[None])
-        assert outputs.shape == layer.compute_output_shape((1, samples))
-        assert outputs.dtype == "float32"
-
-
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_front_end_declares_the_shape_of_its_registry_entry(name):
     front_end = FEATURES[name].build()
@@ -439,15 +370,6 @@ def test_what_never_varies_in_training_is_left_at_its_scale():
     np.testing.assert_allclose(scaler(heard), [[[5.0], [0.0], [0.0]]], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_an_unknown_length_gives_what_a_known_one_gives(name):
-    layer = LAYERS[name]()
-    unknown = tf.function(layer, input_signature=[tf.TensorSpec((None, None))])
-    for samples in (1, 13_300, 50_001, 70_001):
-        waveform = voice(samples)[None]
-        assert_same(unknown(waveform), layer(waveform), name)
-
-
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_dataset_maps_clips_of_any_length_to_features(name):
     clips = [voice(30_000), voice(70_001)]
@@ -459,13 +381,6 @@ def test_a_dataset_maps_clips_of_any_length_to_features(name):
     assert mapped.element_spec.shape == FEATURES[name].shape
     for ours, clip in zip(mapped, clips, strict=True):
         assert_same(ours, front_end(clip[None])[0], name)
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_features_of_hostile_input_are_finite(name):
-    layer = LAYERS[name]()
-    for kind, waveform in HOSTILE.items():
-        assert np.isfinite(layer(waveform.astype("float32"))).all(), kind
 
 
 @pytest.mark.parametrize("name", ["published", "mfcc_deltas"])
@@ -486,59 +401,6 @@ def test_a_clip_that_ends_before_the_cut_is_a_row_of_zeros():
     assert not np.any(FEATURES["published"].build()(noise(13_230)[None]))
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_comes_back_from_its_config_and_from_a_file(name, tmp_path):
-    layer, waveform = LAYERS[name](), voice(20_000)[None]
-    again = type(layer).from_config(json.loads(json.dumps(layer.get_config())))
-    for made in (again, layer):
-        made.build((None, None))
-    again.set_weights(layer.get_weights())
-    np.testing.assert_array_equal(again(waveform), layer(waveform))
-    keras.Sequential([keras.Input((None,)), layer]).save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(waveform), layer(waveform))
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        features.FitClip(7),
-        features.LogMel(**SPECTRUM, n_mels=7, top_db=7.0),
-        features.MFCC(**SPECTRUM, n_mels=7, n_mfcc=6),
-        features.Deltas(3, 7),
-        features.CausalLogMel(**SPECTRUM, n_mels=7, least_frames=3),
-        features.CausalPitch(**PITCH, lowest_hz=70.0, highest_hz=500.0, least_frames=3),
-        features.CausalRelativePitch(7.0),
-        features.Beside(
-            [[features.CentredPitch(**PITCH, lowest_hz=70.0)], [features.CentredPitch(**PITCH)]]
-        ),
-        features.RelativeLevels(7.0, 0.4, 50.0, 30.0, (2, 5)),
-        features.RelativeCepstrum(7, (2, 12)),
-        features.FillFrames(7),
-        features.WhisperLogMel(),
-        features.WhisperEncoder(12, 3, 1, last_norm=True),
-        features.ThinFrames(4),
-        features.PublishedRow(7, 8, 9, 12, 6, 5, 4),
-    ],
-    ids=lambda layer: layer.name,
-)
-def test_every_argument_is_in_the_config(layer):
-    config = layer.get_config()
-    ours = [cls for cls in type(layer).__mro__ if cls.__module__.startswith("ser_tf")]
-    signatures = [inspect.signature(cls.__init__).parameters.values() for cls in ours]
-    arguments = {p.name for parameters in signatures for p in parameters if p.kind != p.VAR_KEYWORD}
-    assert arguments - {"self"} <= set(config)
-    assert type(layer).from_config(config).get_config() == config
-
-
-def test_every_layer_of_the_package_is_tried_here():
-    found = {
-        value for name in features.__all__ if inspect.isclass(value := getattr(features, name))
-    }
-    made = [make() for make in LAYERS.values()]
-    assert found == {type(part) for layer in made for part in getattr(layer, "layers", [layer])}
-
-
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_saved_model_gives_the_same_features(name, tmp_path):
     front_end, waveform = FEATURES[name].build(), voice(50_001)[None]
@@ -549,22 +411,6 @@ def test_a_saved_model_gives_the_same_features(name, tmp_path):
     archive.write_out(str(tmp_path), verbose=False)
     loaded = tf.saved_model.load(str(tmp_path))
     assert_same(loaded.features(waveform), expected, name)
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_a_policy_of_half_precision_changes_nothing(name):
-    waveform = voice(20_000)[None]
-    keras.utils.set_random_seed(0)
-    expected = LAYERS[name]()(waveform)
-    keras.utils.set_random_seed(0)
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        layer = LAYERS[name]()
-        declared = layer(keras.Input((None,), dtype="float32"))
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert declared.dtype == "float32"
-    np.testing.assert_array_equal(layer(waveform), expected)
 
 
 @pytest.mark.parametrize(
@@ -578,26 +424,38 @@ def test_a_policy_of_half_precision_changes_nothing(name):
             "n_fft must be .* Received: n_fft=512, window_samples=800",
         ),
         ("logmel", {"n_fft": 513}, "n_fft must be even"),
-        ("logmel", {"hop_seconds": 0.0}, "hop_samples must be greater than 0"),
-        ("logmel", {"n_mels": -1}, "n_mels must be greater than 0"),
-        ("logmel", {"clip_seconds": 0.0}, "samples must be greater than 0. Received: samples=0"),
-        ("causal", {"hop_seconds": 0.03}, "window_samples must be no less than hop_samples"),
-        ("causal", {"n_mfcc": 65}, "n_mfcc must be no more than the bands"),
-        ("causal", {"memory_seconds": 0.0}, "memory_frames must be greater than 0"),
-        ("causal", {"core_hz": (300.0, 310.0)}, "core must be a first band and a later one"),
-        ("causal", {"core_hz": (40.0, 3400.0)}, "core must leave 2 bands below it and above"),
+        ("logmel", {"hop_seconds": 0.0}, "hop_samples must be an integer of at least 1"),
+        ("logmel", {"n_mels": -1}, "n_mels must be an integer of at least 1"),
+        ("logmel", {"clip_seconds": 0.0}, "samples must be .* at least 1. Received: samples=0"),
+        ("causal", {"hop_seconds": 0.03}, "window_samples must be at least hop_samples"),
+        ("causal", {"n_mfcc": 65}, "n_mfcc must be at most the number of bands"),
+        ("causal", {"memory_seconds": 0.0}, "memory_frames must be a finite number above 0"),
+        ("causal", {"core_hz": (300.0, 310.0)}, "core must be a band and a later one"),
+        (
+            "causal",
+            {"core_hz": (40.0, 3400.0)},
+            "core must leave at least 2 bands below it",
+        ),
         (
             "causal",
             {"core_hz": (300.0, 1000.0)},
             r"n_mfcc must be .* Received: n_mfcc=20, bands=13",
         ),
-        ("causal", {"outside": -1}, "outside must not be negative. Received: outside=-1"),
+        ("causal", {"outside": -1}, "outside must be .* at least 0. Received: outside=-1"),
         ("causal", {"core_hz": (300.0,)}, "core_hz must be"),
         ("causal", {"core_hz": (3400.0, 300.0)}, "core_hz must be"),
         ("mfcc_deltas", {"deltas": 9}, "orders must be from 1"),
-        ("mfcc_deltas", {"clip_seconds": 0.05}, "deltas of width 9 need .* Received: frames=6"),
+        (
+            "mfcc_deltas",
+            {"clip_seconds": 0.05},
+            "Received: frames=6, width=9",
+        ),
         ("published", {"hop_samples": 500}, "frame_samples must be a multiple"),
-        ("published", {"offset_seconds": -1.0}, "offset_samples must be 0 or more"),
+        (
+            "published",
+            {"offset_seconds": -1.0},
+            "offset_samples must be .* at least 0",
+        ),
     ],
 )
 def test_a_wrong_hyperparameter_is_refused_by_its_rule(name, changes, message):

@@ -186,7 +186,7 @@ def test_int8_is_smaller_and_its_difference_is_told(whole, causal):
 
 def test_int8_leaves_the_power_of_mel_bands_as_it_is():
     for rate_hz, n_fft, n_mels in ((16_000, 512, 64), (22_050, 2048, 128)):
-        sizes = [block.size for *_, block in spectrum._mel_blocks(rate_hz, n_fft, n_mels)]
+        sizes = [block.size for *_, block in spectrum.mel_blocks(rate_hz, n_fft, n_mels)]
         assert max(sizes) < 1024
 
 

@@ -1,4 +1,3 @@
-import inspect
 import zipfile
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from scipy.special import eval_legendre
 
 from ser_tf.layers.lmu import (
     LMU,
+    choice,
     constants,
     convolution,
     delay,
@@ -275,8 +275,10 @@ def test_a_convolution_in_blocks_of_any_size_is_the_convolution(block: int) -> N
 def test_a_clip_alone_takes_no_kernel_and_is_answered_as_among_many(monkeypatch) -> None:
     layer = lmu(16, 16, 25.0, **HIDDEN | {"units": 64}, return_sequences=True)
     kernels = []
-    form = memory._form
-    monkeypatch.setattr(memory, "_form", lambda *args: kernels.append(args) or form(*args))
+    by_kernels = memory._by_kernels
+    monkeypatch.setattr(
+        memory, "_by_kernels", lambda *args: kernels.append(args) or by_kernels(*args)
+    )
     x = clips(101)
     alone = array(layer(x[:1]))
     assert not kernels
@@ -337,14 +339,6 @@ def test_zeros_in_front_change_nothing_where_there_are_no_biases() -> None:
     x = clips(20)
     padded = np.pad(x, ((0, 0), (15, 0), (0, 0)))
     np.testing.assert_allclose(array(layer(padded)), array(layer(x)), atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["kernels first, many memories", "memory first"])
-def test_a_clip_does_not_depend_on_its_batch(name: str) -> None:
-    layer = lmu(**SHAPES[name], **HIDDEN, return_sequences=True)
-    x = clips(SHAPES[name]["steps"])
-    x[1:] *= 100
-    np.testing.assert_allclose(array(layer(x))[:1], array(layer(x[:1])), atol=1e-6)
 
 
 # Streaming
@@ -433,7 +427,7 @@ def test_layers_of_one_size_share_one_constant_in_the_graph() -> None:
 
 
 def _partition(steps: int) -> tuple[int, int]:
-    return convolution.block_steps(steps, 1), steps
+    return choice.block_steps(steps, 1), steps
 
 
 def _lite(call, *inputs: np.ndarray) -> list[np.ndarray]:
@@ -472,37 +466,6 @@ def test_the_streaming_step_converts_to_litert_with_built_in_operators() -> None
 # Arguments
 
 
-def test_every_argument_is_in_the_configuration() -> None:
-    arguments = {
-        "memory_d": 2,
-        "order": 3,
-        "theta": 4.5,
-        "units": 5,
-        "activation": "tanh",
-        "memory_activation": "relu",
-        "input_to_hidden": True,
-        "use_bias": True,
-        "hidden_use_bias": False,
-        "kernel_initializer": "he_normal",
-        "bias_initializer": "ones",
-        "hidden_kernel_initializer": "he_uniform",
-        "hidden_bias_initializer": "ones",
-        "kernel_regularizer": "l1",
-        "bias_regularizer": "l2",
-        "hidden_kernel_regularizer": "l2",
-        "hidden_bias_regularizer": "l1",
-        "dropout": 0.25,
-        "return_sequences": True,
-        "seed": 7,
-    }
-    assert {*arguments, "self", "kwargs"} == {"self", *inspect.signature(LMU).parameters}
-    layer = LMU(**arguments)
-    default = LMU(2, 3, 4.5)
-    for name in arguments.keys() - {"memory_d", "order", "theta"}:
-        assert layer.get_config()[name] != default.get_config()[name], name
-    assert LMU.from_config(layer.get_config()).get_config() == layer.get_config()
-
-
 def test_regularizers_penalise_each_weight() -> None:
     names = ("kernel", "bias", "hidden_kernel", "hidden_bias")
     penalties = {f"{name}_regularizer": "l2" for name in names}
@@ -523,17 +486,17 @@ def test_dropout_leaves_out_whole_channels_and_only_in_training() -> None:
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
-        ({"order": 0}, "order must be an integer of at least 1. Received: 0"),
+        ({"order": 0}, "order must be an integer of at least 1. Received: order=0"),
         ({"order": 2.5}, "order must be"),
-        ({"theta": 0.0}, "theta must be a finite number of steps above 0. Received: 0.0"),
+        ({"theta": 0.0}, "theta must be a finite number above 0. Received: theta=0.0"),
         ({"theta": float("nan")}, "theta must be"),
         ({"memory_d": 0}, "memory_d must be"),
         ({"units": 0}, "units must be"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
         ({"activation": "relu"}, "need units"),
         ({"input_to_hidden": True}, "need units"),
-        ({"trainable_theta": True}, r"choose LMUCell.*Received: trainable_theta=True"),
-        ({"hidden_to_memory": True}, "recurrent form"),
+        ({"trainable_theta": True}, r"LMUCell.*Received: trainable_theta=True"),
+        ({"hidden_to_memory": True}, "needs a recurrence"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: dict, rule: str) -> None:
@@ -545,8 +508,8 @@ def test_wrong_arguments_are_refused(arguments: dict, rule: str) -> None:
     ("shape", "rule"),
     [
         ((2, 5), "must be .batch, steps, channels"),
-        ((2, 0, 1), "a step or more"),
-        ((2, 5, 3), "channels of x must be memory_d"),
+        ((2, 0, 1), "at least one step"),
+        ((2, 5, 3), "memory_d"),
     ],
 )
 def test_wrong_inputs_are_refused(shape: tuple[int, ...], rule: str) -> None:
@@ -560,14 +523,14 @@ def test_wrong_inputs_are_refused(shape: tuple[int, ...], rule: str) -> None:
 )
 def test_wrong_chunks_and_states_are_refused(chunk: tuple, state: tuple) -> None:
     layer = lmu(2, 3, 4.0)
-    with pytest.raises(ValueError, match=r"a (chunk|state) must be .*Received: shape"):
+    with pytest.raises(ValueError, match=r"(chunk|state) must be .*Received: shape"):
         layer.step(np.zeros(chunk, "float32"), np.zeros(state, "float32"))
 
 
 def test_lengths_out_of_range_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"batch must be at least 1\. Received: 0"):
+    with pytest.raises(ValueError, match=r"batch must be .* at least 1\. Received: batch=0"):
         lmu(1, 2, 3.0).initial_state(0)
-    with pytest.raises(ValueError, match=r"length must be at least 1 step\. Received: 0"):
+    with pytest.raises(ValueError, match=r"length must be .* at least 1\. Received: length=0"):
         delay.impulse_response(2, 3.0, 0)
 
 
@@ -599,6 +562,6 @@ def test_what_one_layer_has_computed_of_its_memory_serves_all_of_its_size() -> N
     x = clips(80, 1)
     misses = []
     for units in (3, 3, 2):
-        LMU(1, 64, 80.5, units, "relu", "relu", True, True, return_sequences=True)(x)
+        LMU(1, 64, 80.5, **HIDDEN | {"units": units}, return_sequences=True)(x)
         misses.append([function.cache_info().misses for function in caches])
     assert misses[0] == misses[1] == misses[2]

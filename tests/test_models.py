@@ -306,13 +306,6 @@ def test_an_ensembles_loss_outside_training_is_that_of_its_answer() -> None:
     assert model.evaluate(x, targets, verbose=0) == pytest.approx(np.mean(answer), rel=1e-5)
 
 
-def test_a_saved_ensemble_gives_equal_logits(tmp_path: Path) -> None:
-    model = plain("lmu", 2).build(SHORT, 4)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(features(3, SHORT)), model(features(3, SHORT)))
-
-
 def test_an_ensemble_of_nobody_is_refused() -> None:
     with pytest.raises(ValueError, match=r"members must be .*members=0"):
         CNN1Encoder(members=0).build(SHORT, 4)

@@ -61,20 +61,8 @@ def test_absent_frames_change_no_pooling(pooling):
     assert np.isfinite(pooled(pooling, followed_by_absent(clips[:, :0]))).all()
 
 
-def test_pooling_declares_its_shape_and_comes_back_from_its_config():
-    inputs = [keras.Input((None, 5)), keras.Input((None,))]
-    for pooling, channels in (("last", 5), ("mean_and_deviation", 10)):
-        layer = WeightedPooling(pooling)
-        assert layer(inputs).shape == (None, channels)
-        assert WeightedPooling.from_config(layer.get_config()).pooling == pooling
-    assert [x.shape for x in SplitWeights()(keras.Input((None, 6)))] == [
-        (None, None, 5),
-        (None, None),
-    ]
-
-
 def test_an_unknown_pooling_is_refused():
-    with pytest.raises(ValueError, match=r"pooling must be one of last.* Received: pooling=max"):
+    with pytest.raises(ValueError, match=r"pooling must be one of last.* Received: pooling='max'"):
         WeightedPooling("max")
 
 

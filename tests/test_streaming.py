@@ -24,7 +24,7 @@ from ser_tf.inference.stream import Stream
 from ser_tf.layers import features, streaming
 from ser_tf.layers.calibration import Calibration
 from ser_tf.layers.features import ABSENT
-from ser_tf.layers.lmu import LMUSummary
+from ser_tf.layers.summary import LMUSummary
 from ser_tf.models import CAUSAL, MODELS
 from ser_tf.models.features import FEATURES
 from ser_tf.serving import saved_model
@@ -81,8 +81,9 @@ def frames():
 
 def summary(**options):
     keras.utils.set_random_seed(3)
-    sizes = {"filters": 12, "units": (10, 8), "order": 6, "theta": (40.0, 90.0), "memory_d": 3}
-    layer = LMUSummary(4, 1, **(sizes | {"memory_frames": 300.0} | options))
+    sizes = {"block_frames": 4, "look_back": 1, "filters": 12, "units": (10, 8), "order": 6}
+    sizes |= {"theta": (40.0, 90.0), "memory_d": 3, "memory_frames": 300.0}
+    layer = LMUSummary(**sizes | options)
     layer.build((None, None, 22))
     rng = np.random.default_rng(0)
     layer.set_weights([w + 0.1 * rng.uniform(0, 1, w.shape) for w in layer.get_weights()])
@@ -141,14 +142,14 @@ def relative_levels(levels, memory_frames, exponent, range_db, gate_db, core=(No
     return np.array(rows)
 
 
-@pytest.mark.parametrize("core", [(), ((2, 5),)], ids=["all bands", "core"])
+@pytest.mark.parametrize("core", [{}, {"core": (2, 5)}], ids=["all bands", "core"])
 def test_relative_levels_equal_their_definition(core):
     levels = np.random.default_rng(0).uniform(-90, 20, (500, 7)).astype("float32")
-    options = (80.0, 0.4, 50.0, 30.0, *core)
-    expected = relative_levels(levels, *options)
+    options = {"memory_frames": 80.0, "exponent": 0.4, "range_db": 50.0, "gate_db": 30.0, **core}
+    expected = relative_levels(levels, **options)
     # Units of 20 dB, of levels of up to 90 dB in float32.
     np.testing.assert_allclose(
-        features.RelativeLevels(*options)(levels[None])[0], expected, rtol=1e-5, atol=2e-5
+        features.RelativeLevels(**options)(levels[None])[0], expected, rtol=1e-5, atol=2e-5
     )
 
 
@@ -260,7 +261,8 @@ def test_the_front_end_gives_the_same_frames_on_every_chunking(seed, pitch):
 
 @pytest.mark.parametrize(("block", "look_back"), [(1, 0), (2, 3), (4, 1)])
 def test_the_summary_of_each_chunk_is_that_of_the_frames_so_far(frames, block, look_back):
-    layer = LMUSummary(block, look_back, 5, (4, 3), 4, (20.0, 50.0), 2, 100.0)
+    sizes = {"filters": 5, "units": (4, 3), "order": 4, "theta": (20.0, 50.0), "memory_d": 2}
+    layer = LMUSummary(block_frames=block, look_back=look_back, memory_frames=100.0, **sizes)
     layer.build((None, None, 22))
 
     @settings(max_examples=6, deadline=None, derandomize=True)
@@ -332,17 +334,9 @@ def test_frames_after_the_last_whole_block_are_passed_over(frames):
     np.testing.assert_allclose(layer(frames[:, :203]), layer(frames[:, :200]), rtol=0, atol=1e-6)
 
 
-def test_a_summary_comes_back_from_a_file(frames, tmp_path):
-    inputs = keras.Input((None, 22))
-    model = keras.Model(inputs, summary(dropout=0.3)(inputs))
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(frames), model(frames))
-
-
 @pytest.mark.parametrize("theta", [(), (40.0,)])
 def test_each_layer_of_a_summary_has_a_memory_of_its_own_length(theta):
-    with pytest.raises(ValueError, match=r"units and theta must name .* Received: "):
+    with pytest.raises(ValueError, match=r"units and theta must have one number .* Received: "):
         summary(theta=theta)
 
 
@@ -350,7 +344,7 @@ def test_each_layer_of_a_summary_has_a_memory_of_its_own_length(theta):
     ("options", "reason"),
     [
         ({"block_frames": 0}, "block_frames must be an integer of at least 1"),
-        ({"memory_frames": 0}, "memory_frames above 0"),
+        ({"memory_frames": 0}, "memory_frames must be a finite number above 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
     ],
 )
@@ -362,7 +356,7 @@ def test_a_summary_refuses_what_it_cannot_do(options, reason):
 
 
 def test_clips_of_less_than_a_block_are_refused():
-    with pytest.raises(ValueError, match=r"clip_seconds must be at least 0\.04\. Received: 0\.01"):
+    with pytest.raises(ValueError, match=r"clip_seconds must be at least 0\.04, .*=0\.01"):
         replace(FEATURES["causal"], clip_seconds=0.01).build()
 
 
@@ -448,7 +442,7 @@ def test_an_ensemble_follows_a_stream_only_if_its_members_do():
 
 def test_only_an_lmu_of_our_own_follows_streams(capsys):
     for flags, named in (
-        (["--model", "cnn1"], "choose from lmu"),
+        (["--model", "cnn1"], "choose model.name from lmu"),
         (["--set", "model.memory=keras_lmu"], "model.memory"),
     ):
         with pytest.raises(SystemExit) as stop:

@@ -1,27 +1,27 @@
 """The last layer of every saved model: logits to calibrated probabilities."""
 
-import math
 from typing import Any
 
 import keras
 from keras import ops
 
+from ser_tf.layers.lmu.checks import require_positive, require_shares
+from ser_tf.layers.streaming import Timeless
+
 
 @keras.saving.register_keras_serializable(package="ser_tf")
-class Calibration(keras.layers.Layer):
+class Calibration(Timeless, keras.layers.Layer):
     """Calibrated probabilities: the softmax of the logits over a temperature.
 
     The temperature divides all logits alike, so it changes how sure the model is and never its
-    choice (Guo et al., 2017, "On Calibration of Modern Neural Networks", section 4.2). It and
-    `unsure_below`, the probability under which the best class is no answer, are weights, so they
-    are saved with the model; training leaves them alone. Until `set` they are 1 and 0: the plain
-    softmax, always sure. Computes in float32 whatever the global policy.
+    choice (Guo et al., 2017, "On Calibration of Modern Neural Networks", section 4.2). A clip whose
+    best class has a probability below `unsure_below` counts as unsure. Both numbers are weights
+    that training does not change, so they are saved with the model. Until `set` is called they are
+    1 and 0: the plain softmax, always sure. Computes in float32 whatever the dtype policy.
 
     Input shape: logits `(batch, classes)`.
     Output shape: probabilities `(batch, classes)`, float32, rows summing to 1.
     """
-
-    timeless = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**(kwargs | {"dtype": "float32"}))
@@ -30,25 +30,23 @@ class Calibration(keras.layers.Layer):
 
     @property
     def temperature(self) -> float:
-        """What the logits are divided by; above 0."""
+        """The divisor of the logits, above 0."""
         return float(ops.convert_to_numpy(self._temperature))
 
     @property
     def unsure_below(self) -> float:
-        """The probability of the best class, from 0 to 1, under which a clip counts as unsure."""
+        """The probability of the best class below which a clip counts as unsure, from 0 to 1."""
         return float(ops.convert_to_numpy(self._unsure_below))
 
     def set(self, temperature: float, unsure_below: float) -> None:
-        """Keep what was found on validation clips.
+        """Sets both numbers, as found on validation clips.
 
         Raises:
             ValueError: if `temperature` is not a finite number above 0 or `unsure_below` is
                 outside 0 to 1.
         """
-        if not (math.isfinite(temperature) and temperature > 0):
-            raise ValueError(f"temperature is a finite number above 0. Received: {temperature}.")
-        if not 0 <= unsure_below <= 1:
-            raise ValueError(f"unsure_below is from 0 to 1. Received: {unsure_below}.")
+        require_positive(temperature=temperature)
+        require_shares(unsure_below=unsure_below)
         self._temperature.assign(temperature)
         self._unsure_below.assign(unsure_below)
 
@@ -56,8 +54,12 @@ class Calibration(keras.layers.Layer):
         """The probabilities of `inputs`, logits `(batch, classes)`."""
         return ops.softmax(inputs / self._temperature, axis=-1)
 
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The input's shape."""
+        return input_shape
+
     def unsure(self, probabilities: Any) -> Any:
-        """Whether each row of `probabilities` `(batch, classes)` is no answer: `(batch,)` bool."""
+        """Whether each row of `probabilities` `(batch, classes)` is unsure: `(batch,)` bool."""
         return ops.max(probabilities, axis=-1) < self._unsure_below
 
     def _constant(self, name: str, value: float) -> Any:

@@ -1,4 +1,4 @@
-"""Networks side by side that answer as one."""
+"""Several networks that answer as one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,26 +6,27 @@ from typing import Any
 import keras
 from keras import ops
 
-from ser_tf.layers import streaming
+from ser_tf.layers.lmu.checks import require
+from ser_tf.layers.streaming import StreamingChains, flatten
 
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable("ser_tf")
-class Ensemble(keras.layers.Layer):
-    """The mean of the logits that several networks give, each trained as if it were alone.
+class Ensemble(StreamingChains, keras.layers.Layer):
+    """The mean of the logits of several networks, each trained as if it were alone.
 
-    With z the mean of the members' logits z_k and y a clip's target, whose sum is 1, the
-    cross-entropy is logsumexp(z) - y z. So the mean of the members' exceeds that of z by what no
-    target enters, mean(logsumexp(z_k)) - logsumexp(z); this layer adds it to the loss in training.
-    Trained on the loss of their mean alone, networks come to rely on each other and lose what an
-    ensemble is for (Jeffares et al., 2023, "Joint Training of Deep Ensembles Fails Due to Learner
-    Collusion"). Weights of clips or classes reach the loss of the mean, not what is added.
+    Networks that are trained on the loss of their mean alone come to rely on each other, and the
+    ensemble gains nothing (Jeffares et al., 2023, "Joint Training of Deep Ensembles Fails Due to
+    Learner Collusion"). With z the mean of the members' logits z_k and y a clip's target, whose sum
+    is 1, the cross-entropy is logsumexp(z) - y z. The mean of the members' cross-entropies exceeds
+    it by mean(logsumexp(z_k)) - logsumexp(z), which does not depend on the target; this layer adds
+    that to the loss in training. Weights of clips or classes do not apply to what is added.
 
-    Where every member can stream, so can this.
+    If every member can stream, so can this layer.
 
     Args:
-        members: models from the same input, of any shape, to logits, `(batch, classes)`.
+        members: models from the same input to logits, `(batch, classes)`.
 
     Input shape: as of the members.
     Output shape: logits, `(batch, classes)`.
@@ -36,12 +37,11 @@ class Ensemble(keras.layers.Layer):
 
     def __init__(self, members: Sequence[keras.Model], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not members:
-            raise ValueError("members must name one model or more. Received: none.")
+        require(bool(members), "members must be one model or more", members=members)
         self.members = list(members)
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
-        """Nothing to do: models come built."""
+        """Nothing to build: the members are built already."""
         self.built = True
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -53,23 +53,13 @@ class Ensemble(keras.layers.Layer):
             self.add_loss(ops.mean(alone - ops.logsumexp(mean, axis=-1)))
         return mean
 
-    @property
-    def stride(self) -> int:
-        """As of the members, see `ser_tf.layers.streaming`."""
-        return streaming.stride(self._chains[0])
-
-    @property
-    def state_size(self) -> int:
-        """Of all members together.
-
-        Raises:
-            AttributeError: if a member cannot stream; so this layer is none that streams.
-        """
-        return streaming.state_size_beside(self._chains)
+    def all_chains(self) -> list[list[keras.Layer]]:
+        """The layers of each member."""
+        return [flatten(member) for member in self.members]
 
     def step(self, chunk: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The mean logits after the next chunk, and the next state `(batch, state_size)`."""
-        logits, state = streaming.step_beside(self._chains, chunk, state)
+        logits, state = self.step_chains(chunk, state)
         return ops.mean(ops.stack(logits, axis=1), axis=1), state
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -86,7 +76,3 @@ class Ensemble(keras.layers.Layer):
         """The layer of `get_config`."""
         load = keras.saving.deserialize_keras_object
         return cls(**config | {"members": [load(member) for member in config["members"]]})
-
-    @property
-    def _chains(self) -> list[list[keras.Layer]]:
-        return [streaming.flatten(member) for member in self.members]

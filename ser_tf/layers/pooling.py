@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from ser_tf.layers.features.framing import Float32Layer, Shape, require
+from ser_tf.layers.features.framing import Float32Layer, Shape
+from ser_tf.layers.lmu.checks import require_choice
 
 _POOLINGS = ("last", "mean", "mean_and_deviation")
 _TINY = 1e-30
@@ -54,8 +55,7 @@ class WeightedPooling(Float32Layer):
 
     def __init__(self, pooling: str = "mean_and_deviation", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        rule = f"pooling must be one of {', '.join(_POOLINGS)}"
-        require(pooling in _POOLINGS, rule, pooling=pooling)
+        require_choice(_POOLINGS, pooling=pooling)
         self.pooling = pooling
 
     def call(self, inputs: Sequence[Any]) -> Any:

@@ -1,17 +1,11 @@
-"""Streams: layers that can go on, chunk by chunk, where the chunk before left them.
+"""Streams: layers that continue, chunk by chunk, where the chunk before left them.
 
-A streaming layer has beside `call(inputs)` for whole clips
-
-- `stride`, how many of the steps of time it reads make one that it gives: a chunk is a whole
-  number of them;
-- `state_size`, how many numbers it carries from chunk to chunk; and
-- `step(chunk, state)`, the output of the next chunk and the next state, `(batch, state_size)`.
-
-A stream begins with a state of zeros. Step by step a layer gives what `call` gives for all chunks
-together, whatever their lengths. Other layers of a stream treat every step of time on its own:
-Keras' layers for which that holds, and layers with an attribute `timeless` that is true.
+A chain of layers can stream if each of its layers is `Streaming`, or treats every time step on its
+own, as `Timeless` layers and some of Keras' do. Chunk by chunk the chain gives what it gives for
+all chunks at once, whatever their lengths.
 """
 
+import abc
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -23,12 +17,83 @@ from keras import ops
 
 Tensor = Any
 _BLOCK = 64
+"""Time steps that `fading_sums` adds up by one matrix product."""
 
-_TIMELESS = (keras_layers.Dense, keras_layers.Dropout, keras_layers.Normalization)
+
+class Timeless:
+    """Marks a layer that treats every time step on its own."""
+
+
+_TIMELESS = (Timeless, keras_layers.Dense, keras_layers.Dropout, keras_layers.Normalization)
+
+
+class Streaming(abc.ABC):
+    """A layer that has `step` for the next chunk as well as `call` for whole clips.
+
+    A stream begins with a state of zeros.
+    """
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the layer can stream; a layer made of others can if they can."""
+        return True
+
+    @property
+    @abc.abstractmethod
+    def stride(self) -> int:
+        """Input steps per output step; chunk lengths are multiples of it."""
+
+    @property
+    @abc.abstractmethod
+    def state_size(self) -> int:
+        """How many numbers the layer carries from chunk to chunk."""
+
+    @abc.abstractmethod
+    def step(self, chunk: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The output for the next chunk, and the next state.
+
+        Args:
+            chunk: the next steps of the input, a multiple of `stride`, `(batch, steps, ...)`.
+            state: zeros, or the state after the chunk before, `(batch, state_size)`.
+        """
+
+
+class StreamingChains(Streaming):
+    """A layer made of chains of layers that all read the same input."""
+
+    @abc.abstractmethod
+    def all_chains(self) -> Sequence[Sequence[keras.Layer]]:
+        """The chains, in each of which a layer reads the one before it.
+
+        No property: Keras would look for the weights of what it lists under its name.
+        """
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether every chain can stream."""
+        return all(map(can_stream, self.all_chains()))
+
+    @property
+    def stride(self) -> int:
+        """Input steps per output step, the same for all chains."""
+        return stride(self.all_chains()[0])
+
+    @property
+    def state_size(self) -> int:
+        """How many numbers all chains carry from chunk to chunk."""
+        return sum(map(state_size, self.all_chains()))
+
+    def step_chains(self, chunk: Tensor, state: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The output of each chain for the next chunk, and the next state of all."""
+        chains = self.all_chains()
+        states = split(state, [state_size(chain) for chain in chains])
+        steps = [step(chain, chunk, before) for chain, before in zip(chains, states, strict=True)]
+        outputs, following = zip(*steps, strict=True)
+        return list(outputs), ops.concatenate(following, axis=1)
 
 
 def flatten(model: keras.Model) -> list[keras.Layer]:
-    """The layers of a chain of layers, those of models within it in their place."""
+    """The layers of a chain; models within it are replaced by their layers."""
     return [
         inner
         for layer in model.layers
@@ -38,72 +103,40 @@ def flatten(model: keras.Model) -> list[keras.Layer]:
 
 
 def can_stream(layers: Sequence[keras.Layer]) -> bool:
-    """Whether the layers know how to go on where a chunk ended."""
-    return any(map(_has_state, layers)) and all(
-        _has_state(layer) or _is_timeless(layer) for layer in layers
+    """Whether a chain of layers can continue where a chunk ended."""
+    return any(map(_streams, layers)) and all(
+        _streams(layer) or isinstance(layer, _TIMELESS) for layer in layers
     )
 
 
 def stride(layers: Sequence[keras.Layer]) -> int:
-    """How many steps of the first layer's input make one of the last: chunks are of so many."""
-    return math.prod(layer.stride for layer in layers if _has_state(layer))
+    """Input steps of a chain per output step; chunk lengths are multiples of it."""
+    return math.prod(layer.stride for layer in layers if _streams(layer))
 
 
 def state_size(layers: Sequence[keras.Layer]) -> int:
-    """How many numbers the layers carry from chunk to chunk."""
-    return sum(layer.state_size for layer in layers if _has_state(layer))
+    """How many numbers a chain of layers carries from chunk to chunk."""
+    return sum(layer.state_size for layer in layers if _streams(layer))
 
 
 def step(layers: Sequence[keras.Layer], chunk: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """The output of a chain of layers for the next chunk.
+    """The output of a chain of layers for the next chunk, and the next state.
 
     Args:
-        layers: a chain, each reading the one before, that `can_stream`.
-        chunk: what the first layer takes, `(batch, ...)`.
-        state: zeros, or what the call before gave, `(batch, state_size(layers))`.
-
-    Returns:
-        The output of the last layer, and the next state.
+        layers: a chain that `can_stream`, in which each layer reads the one before it.
+        chunk: the next steps of the first layer's input, `(batch, ...)`.
+        state: zeros, or the state after the chunk before, `(batch, state_size(layers))`.
     """
-    stateful = [layer for layer in layers if _has_state(layer)]
-    states = iter(split(state, [layer.state_size for layer in stateful]))
+    streaming = [layer for layer in layers if _streams(layer)]
+    states = iter(split(state, [layer.state_size for layer in streaming]))
     following = []
     for layer in layers:
-        if _has_state(layer):
+        if _streams(layer):
             chunk, after = layer.step(chunk, next(states))
             following.append(after)
         else:
             chunk = layer(chunk, training=False)
     return chunk, ops.concatenate(following, axis=1)
-
-
-def state_size_beside(chains: Sequence[Sequence[keras.Layer]]) -> int:
-    """How many numbers chains side by side, which read the same, carry from chunk to chunk.
-
-    Raises:
-        AttributeError: if one cannot stream; so what is made of them is no streaming layer.
-    """
-    if not all(map(can_stream, chains)):
-        raise AttributeError("a chain cannot stream")
-    return sum(map(state_size, chains))
-
-
-def step_beside(
-    chains: Sequence[Sequence[keras.Layer]], chunk: Tensor, state: Tensor
-) -> tuple[list[Tensor], Tensor]:
-    """The output of each of several chains for the next chunk, which all of them read.
-
-    Args:
-        chains: as of `step`.
-        chunk: what the first layer of each takes.
-        state: zeros, or what the call before gave, `(batch, state_size_beside(chains))`.
-
-    Returns:
-        The output of each, and the next state of all.
-    """
-    states = split(state, [state_size(chain) for chain in chains])
-    steps = [step(chain, chunk, before) for chain, before in zip(chains, states, strict=True)]
-    return [output for output, _ in steps], ops.concatenate([after for _, after in steps], axis=1)
 
 
 def split(state: Tensor, sizes: Sequence[int]) -> list[Tensor]:
@@ -113,13 +146,13 @@ def split(state: Tensor, sizes: Sequence[int]) -> list[Tensor]:
 
 
 def fading_sums(x: Tensor, before: Tensor, memory_steps: float) -> Tensor:
-    """For every step the sum of `x` up to it, each weighted by `exp(-age / memory_steps)`.
+    """For every step the sum of `x` up to it, each addend weighted by `exp(-age / memory_steps)`.
 
     By matrix products over blocks of steps: nothing overflows, however long the sequence, and a
-    small addend that comes before a large one is not rounded away.
+    small addend before a large one is not rounded away.
 
     Args:
-        x: float32 `(batch, steps, channels)`, a step or more.
+        x: float32 `(batch, steps, channels)`, one step or more.
         before: the sum as of the step before the first, `(batch, channels)`.
         memory_steps: age at which a step counts 1/e of what it did.
 
@@ -145,9 +178,5 @@ def _fading(age: np.ndarray, memory_steps: float) -> np.ndarray:
     return np.where(age < 0, 0.0, np.exp(-np.maximum(age, 0) / memory_steps)).astype("float32")
 
 
-def _is_timeless(layer: keras.Layer) -> bool:
-    return isinstance(layer, _TIMELESS) or getattr(layer, "timeless", False)
-
-
-def _has_state(layer: keras.Layer) -> bool:
-    return hasattr(layer, "state_size") and hasattr(layer, "step")
+def _streams(layer: keras.Layer) -> bool:
+    return isinstance(layer, Streaming) and layer.can_stream

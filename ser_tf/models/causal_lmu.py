@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StreamingLMUEncoder(Encoder):
-    """Legendre Memory Units that follow a stream: see `ser_tf.layers.lmu.LMUSummary`.
+    """Legendre Memory Units that follow a stream: see `ser_tf.layers.summary.LMUSummary`.
 
     Attributes:
         filters: channels of the first layer, which reads blocks of frames.
@@ -43,7 +43,7 @@ class StreamingLMUEncoder(Encoder):
         """One vector a clip: the weighted mean and deviation over time of the last states."""
         from keras import layers
 
-        from ser_tf.layers.lmu import LMUSummary
+        from ser_tf.layers.summary import LMUSummary
 
         summary = LMUSummary(
             block_frames=self.block_frames,

@@ -1,4 +1,4 @@
-"""Random changes to waveforms and frames in training: Keras layers, and functions below them."""
+"""Random changes to waveforms and frames in training: Keras layers and the functions they use."""
 
 from ser_tf.layers.augment.channel import Channel
 from ser_tf.layers.augment.masking import SpecAugment

@@ -1,7 +1,6 @@
-"""What all augmentations share: off outside training, seeded in it."""
+"""What all augmentations share: the identity outside training, seeded in training."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,14 +8,16 @@ import tensorflow as tf
 
 
 class Augmentation(keras.layers.Layer):
-    """What the augmentations share: off outside training, and one seed for a call.
+    """A layer that changes its input at random in training, and is the identity otherwise.
 
-    `layer(inputs, training=True, seed=seed)` draws anew for every item of the batch from `seed`,
-    int32 `(2,)`, alone: the same seed gives the same draws, and an item's result depends on its
-    own content and its place in the batch. Layers of a chain need seeds of their own
-    (`tf.random.fold_in`), else they draw alike. Without `seed` a generator started from the
-    constructor's `seed` (None: at random) gives a new one for each call. Computes in float32
-    whatever the global policy. Output shape: the input's.
+    `layer(inputs, training=True, seed=seed)` draws numbers for every item of the batch from `seed`
+    alone, int32 `(2,)`: the same seed gives the same draws, and an item's output depends on its own
+    content and its place in the batch. Each layer of a chain needs a seed of its own
+    (`tf.random.fold_in`), or all draw the same. Without `seed` each call gets a new one from a
+    generator. Computes in float32 whatever the dtype policy. Output shape: the input's.
+
+    Args:
+        seed: seed of the generator; None: random.
     """
 
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
@@ -33,7 +34,7 @@ class Augmentation(keras.layers.Layer):
         return self.augment(inputs, seed)
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """`inputs`, changed as `seed` says."""
+        """`inputs`, changed by what is drawn from `seed`."""
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -45,36 +46,13 @@ class Augmentation(keras.layers.Layer):
         return super().get_config() | {"seed": self.seed}
 
 
-def ordered(name: str, bounds: Sequence[float]) -> tuple[float, float]:
-    """`bounds` as a pair.
-
-    Raises:
-        ValueError: unless they are two finite numbers, the lower first.
-    """
-    low, high = bounds if len(bounds) == 2 else (math.nan, math.nan)
-    if not (low <= high and math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"{name} is two finite numbers, the lower first. Received: {bounds}.")
-    return low, high
-
-
-def proportion(name: str, value: float) -> float:
-    """`value` as it is.
-
-    Raises:
-        ValueError: unless it is from 0 to 1.
-    """
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is from 0 to 1. Received: {value}.")
-    return value
-
-
 def draw(seed: tf.Tensor, inputs: tf.Tensor, bounds: tuple[float, float]) -> tf.Tensor:
-    """A number for each item, drawn evenly from `bounds`: `(batch,)`."""
+    """A number for each item, uniform within `bounds`: `(batch,)`."""
     low, high = bounds
     return low + (high - low) * tf.random.stateless_uniform(tf.shape(inputs)[:1], seed)
 
 
 def fft_length(samples: tf.Tensor) -> tf.Tensor:
-    """The least power of 2, two or more, that reaches so many samples: a fast length of the FFT."""
+    """The least power of 2 that is at least `samples`, and at least 2: a fast length for an FFT."""
     octaves = tf.math.log(tf.cast(tf.maximum(samples, 2), tf.float64)) / math.log(2.0)
     return tf.bitwise.left_shift(1, tf.cast(tf.math.ceil(octaves), tf.int32))

@@ -1,36 +1,37 @@
-"""SpecAugment: parts of the frames hidden."""
+"""SpecAugment: parts of the frames are hidden."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from ser_tf.layers.augment.augmentation import Augmentation, proportion
+from ser_tf.layers.augment.augmentation import Augmentation
+from ser_tf.layers.lmu.checks import require_not_negative, require_shares
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
 class SpecAugment(Augmentation):
-    """Stretches of frames and bands of channels hidden in each item.
+    """Hides stretches of frames and bands of channels of each item.
 
-    Park et al. (2019), "SpecAugment", section 2, without time warping. The paper hides with the
-    mean of normalised features, 0. These are not normalised yet, and their channels differ in
-    level by far more than they vary (the first MFCC lies hundreds below the others), so what is
-    hidden takes its own channel's mean over the item's frames: nothing to learn from, and near 0
-    once normalised.
+    Park et al. (2019), "SpecAugment", section 2, without time warping. The paper writes 0, the mean
+    of its normalised features. Here features are not normalised yet, and channels differ in level
+    by far more than they vary (the first MFCC lies hundreds below the others). So a hidden number
+    becomes its channel's mean over the item's frames, which is near 0 once normalised.
 
     Input shape: `(batch, frames, channels)`.
 
     Args:
-        time_masks: how many stretches are hidden.
-        time_width_frames: the longest stretch.
-        time_width_share: the longest stretch as a share of the frames, 0 to 1, for short items.
-        channel_masks: how many bands are hidden.
-        channel_width: the widest band; never more than half of the channels.
+        time_masks: number of stretches.
+        time_width_frames: length of the longest stretch.
+        time_width_share: its length as a share of an item's frames at most, 0 to 1.
+        channel_masks: number of bands.
+        channel_width: width of the widest band, never more than half of the channels.
         seed: see `Augmentation`.
     """
 
     def __init__(
         self,
+        *,
         time_masks: int,
         time_width_frames: int,
         time_width_share: float,
@@ -39,12 +40,16 @@ class SpecAugment(Augmentation):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        counts = (time_masks, time_width_frames, channel_masks, channel_width)
-        if min(counts) < 0:
-            raise ValueError(f"Numbers and widths of masks are not negative. Received: {counts}.")
+        require_not_negative(
+            time_masks=time_masks,
+            time_width_frames=time_width_frames,
+            channel_masks=channel_masks,
+            channel_width=channel_width,
+        )
+        require_shares(time_width_share=time_width_share)
         self.time_masks = time_masks
         self.time_width_frames = time_width_frames
-        self.time_width_share = proportion("time_width_share", time_width_share)
+        self.time_width_share = time_width_share
         self.channel_masks = channel_masks
         self.channel_width = channel_width
 
@@ -74,7 +79,14 @@ class SpecAugment(Augmentation):
 def _masks(
     seed: tf.Tensor, shape: tuple[tf.Tensor, int], size: tf.Tensor, widest: tf.Tensor
 ) -> tf.Tensor:
-    """Where any of an item's masks hides: `(batch, size)` bool; `shape` is batch and masks."""
+    """Whether any of an item's masks covers a place: `(batch, size)` bool.
+
+    Args:
+        seed: int32 `(2,)`.
+        shape: batch, and masks an item.
+        size: how many places there are.
+        widest: width of the widest mask.
+    """
     width_seed, start_seed = tf.unstack(tf.random.split(seed))
     widths = tf.random.stateless_uniform((*shape, 1), width_seed, 0, widest + 1, tf.int32)
     places = tf.cast(size - widths + 1, tf.float32)

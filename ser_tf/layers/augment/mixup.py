@@ -1,4 +1,4 @@
-"""Mixup: clips that are partly another, and so are their labels."""
+"""Mixup: weighted means of two clips and of their labels."""
 
 from collections.abc import Callable
 
@@ -12,17 +12,17 @@ def mixup(
     share: float,
     mix: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A batch, some clips of which are mixed with another one of it.
+    """A batch in which some clips are mixed with another clip of the batch.
 
-    Zhang et al. (2018), "mixup: Beyond Empirical Risk Minimization", with alpha = 1: a mixed clip
-    keeps a share drawn evenly from 0.5 to 1 of itself.
+    Zhang et al. (2018), "mixup: Beyond Empirical Risk Minimization", with alpha = 1: the share that
+    a mixed clip keeps of itself is uniform from 0.5 to 1.
 
     Args:
         features: `(batch, frames, channels)`.
-        targets: each clip's probabilities of the classes, `(batch, classes)`.
-        seed: int `(2,)`, which alone determines who is mixed with whom.
-        share: how many of the clips are mixed, 0 to 1.
-        mix: the features' own way to mix: features, others, and how much of the others,
+        targets: probabilities of the classes for each clip, `(batch, classes)`.
+        seed: int `(2,)`, which alone decides what is mixed.
+        share: share of the clips that are mixed, 0 to 1.
+        mix: how features are mixed (`Feature.mix`): features, others, and the share of the others,
             `(batch, 1, 1)` → features.
 
     Returns:

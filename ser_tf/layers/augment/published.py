@@ -1,4 +1,4 @@
-"""The four copies of a clip on which the published models were trained."""
+"""The four copies of each clip that the published models were trained on."""
 
 import tensorflow as tf
 
@@ -9,14 +9,14 @@ _SEMITONES = 0.7
 
 
 def published_copies(waveform: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """A clip as it is, with noise, with raised pitch, and with raised pitch and other noise.
+    """A clip as it is, with noise, at a higher pitch, and at a higher pitch with other noise.
 
-    The noise is normal with a standard deviation of 0.035 times the copy's largest sample times a
-    number drawn evenly from 0 to 1; the pitch is 0.7 semitones higher.
+    The noise is normal; its standard deviation is 0.035 times the copy's largest sample times a
+    number that is uniform from 0 to 1. The pitch is 0.7 semitones higher.
 
     Args:
-        waveform: float32 `(samples,)`, at 22,050 Hz and already cut to the published 2.5 seconds:
-            the cut comes first, so the largest sample is that of the cut.
+        waveform: float32 `(samples,)`, at 22,050 Hz and already cut to the published 2.5 seconds,
+            so that the largest sample is that of the cut.
         seed: int32 `(2,)`.
 
     Returns:

@@ -12,11 +12,11 @@ def phase_vocoder(spectra: tf.Tensor, rate: float | tf.Tensor) -> tf.Tensor:
     """Spectra `rate` times as fast, with the phase advance of the nearest spectra.
 
     Flanagan and Golden, "Phase vocoder" (1966), as in `librosa.phase_vocoder`: magnitudes are
-    interpolated linearly; phases are summed up.
+    interpolated linearly; phase advances are added up.
 
     Args:
         spectra: complex64 `(batch, frames, bins)`.
-        rate: above 1 is faster; a number or scalar tensor.
+        rate: number or scalar tensor; above 1 is faster.
 
     Returns:
         complex64 `(batch, ceil(frames / rate), bins)`.
@@ -38,9 +38,9 @@ def phase_vocoder(spectra: tf.Tensor, rate: float | tf.Tensor) -> tf.Tensor:
 
 
 def time_stretch(waveform: tf.Tensor, rate: float | tf.Tensor) -> tf.Tensor:
-    """`waveform` `rate` times as fast at unchanged pitch, as `librosa.effects.time_stretch`.
+    """`waveform` `rate` times as fast at unchanged pitch: `librosa.effects.time_stretch`.
 
-    On speech the difference from librosa's is some 60 dB below the signal.
+    On speech the difference from librosa's output is about 60 dB below the signal.
 
     Args:
         waveform: float32 `(batch, samples)`.
@@ -63,10 +63,10 @@ def time_stretch(waveform: tf.Tensor, rate: float | tf.Tensor) -> tf.Tensor:
 
 
 def pitch_shift(waveform: tf.Tensor, semitones: float | tf.Tensor) -> tf.Tensor:
-    """`waveform` `semitones` higher at unchanged pace, as `librosa.effects.pitch_shift`.
+    """`waveform` `semitones` higher at unchanged pace: `librosa.effects.pitch_shift`.
 
     Stretched in time, then resampled to the old duration. On speech the difference from librosa's
-    is some 60 dB below the signal.
+    output is about 60 dB below the signal.
 
     Args:
         waveform: float32 `(batch, samples)` at any rate.
@@ -81,7 +81,7 @@ def pitch_shift(waveform: tf.Tensor, semitones: float | tf.Tensor) -> tf.Tensor:
 
 
 def fit(waveform: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """`waveform` with the shape of `like`: cropped, or filled with zeros, at its end."""
+    """`waveform` with the shape of `like`: cropped at the end, or followed by zeros."""
     samples = tf.shape(like)[1]
     missing = tf.maximum(samples - tf.shape(waveform)[1], 0)
     fitted = tf.pad(waveform, [[0, 0], [0, missing]])[:, :samples]
@@ -89,17 +89,17 @@ def fit(waveform: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 
 
 def _phasors(spectra: tf.Tensor, magnitudes: tf.Tensor) -> tf.Tensor:
-    """`spectra` at magnitude 1; zero counts as of phase 0."""
+    """`spectra` at magnitude 1; the phase of zero is 0."""
     unit = tf.math.divide_no_nan(spectra, tf.cast(magnitudes, tf.complex64))
     return unit + tf.cast(tf.equal(magnitudes, 0.0), tf.complex64)
 
 
 def _turns(phasors: tf.Tensor, left: tf.Tensor) -> tf.Tensor:
-    """By what each frame's phase is ahead of that of the frame it is read from.
+    """The phase of each output frame relative to the frame it is read from, as a phasor.
 
-    Summed advances telescope wherever the frames read follow one another, so only the places where
-    one is read twice or left out add anything. Products of phasors in place of sums of angles
-    spare the arc tangents, two thirds of the time.
+    Where consecutive frames are read, the summed advances cancel out, so only places where a frame
+    is read twice or skipped contribute. Products of phasors rather than sums of angles save the
+    arc tangents, two thirds of the time.
     """
     breaks = tf.not_equal(left[1:], left[:-1] + 1)
     at = tf.where(breaks)[:, 0]

@@ -6,28 +6,34 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ser_tf.layers.augment.augmentation import Augmentation, draw, fft_length, ordered, proportion
+from ser_tf.layers.augment.augmentation import Augmentation, draw, fft_length
 from ser_tf.layers.augment.vocoder import fit, pitch_shift, time_stretch
+from ser_tf.layers.lmu.checks import (
+    require,
+    require_choice,
+    require_positive,
+    require_range,
+    require_shares,
+)
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
 class Noise(Augmentation):
-    """Noise added to each waveform, at a level relative to the waveform's own.
+    """Adds noise to each waveform, at a level relative to the waveform's own.
 
     Input shape: `(batch, samples)`. A silent waveform stays silent.
 
     Args:
-        snr_db: the range, in dB, of the waveform's mean square over that of the noise.
-        color: "white", or "pink" (power density falling as 1 / frequency, as in rooms and
+        snr_db: range of the ratio, in dB, of the waveform's mean square to the noise's.
+        color: "white", or "pink" (power density proportional to 1 / frequency, as in rooms and
             traffic).
         seed: see `Augmentation`.
     """
 
     def __init__(self, snr_db: Sequence[float], color: str = "white", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if color not in _NOISES:
-            raise ValueError(f"color is one of {', '.join(_NOISES)}. Received: {color}.")
-        self.snr_db = ordered("snr_db", snr_db)
+        require_choice(_NOISES, color=color)
+        self.snr_db = require_range("snr_db", snr_db)
         self.color = color
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -45,18 +51,18 @@ class Noise(Augmentation):
 
 @keras.saving.register_keras_serializable(package="ser_tf")
 class Gain(Augmentation):
-    """Each waveform louder or softer. Nothing is clipped: samples may exceed [-1, 1].
+    """Makes each waveform louder or softer. Nothing is clipped: samples may exceed [-1, 1].
 
     Input shape: `(batch, samples)`.
 
     Args:
-        gain_db: the range of the gain in dB.
+        gain_db: range of the gain in dB.
         seed: see `Augmentation`.
     """
 
     def __init__(self, gain_db: Sequence[float], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.gain_db = ordered("gain_db", gain_db)
+        self.gain_db = require_range("gain_db", gain_db)
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """`inputs`, amplified."""
@@ -69,23 +75,23 @@ class Gain(Augmentation):
 
 @keras.saving.register_keras_serializable(package="ser_tf")
 class Clipping(Augmentation):
-    """For a share of the waveforms the peaks cut off, as by a recording level set too high.
+    """Cuts off the peaks of a share of the waveforms, as a recording level set too high does.
 
     Input shape: `(batch, samples)`.
 
     Args:
-        over_db: the range, in dB and not negative, of the largest sample over the level at which
-            the waveform is cut off.
-        share: how many of the waveforms are clipped, 0 to 1.
+        over_db: range of the ratio, in dB and at least 0, of the largest sample to the level at
+            which the waveform is cut off.
+        share: share of the waveforms that are clipped, 0 to 1.
         seed: see `Augmentation`.
     """
 
     def __init__(self, over_db: Sequence[float], share: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.over_db = ordered("over_db", over_db)
-        self.share = proportion("share", share)
-        if self.over_db[0] < 0:
-            raise ValueError(f"over_db is not negative. Received: {over_db}.")
+        self.over_db = require_range("over_db", over_db)
+        self.share = share
+        require(self.over_db[0] >= 0, "over_db must be at least 0", over_db=over_db)
+        require_shares(share=share)
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """`inputs`, clipped."""
@@ -103,17 +109,17 @@ class Clipping(Augmentation):
 
 @keras.saving.register_keras_serializable(package="ser_tf")
 class Recording(Augmentation):
-    """A share of the waveforms as files of whole numbers hold them, recorded at another level.
+    """Records a share of the waveforms at another level, as integers.
 
-    Too soft, they are rounded coarsely, pauses to digital silence; too loud, what does not fit is
+    Too soft, a waveform is rounded coarsely, its pauses to digital silence; too loud, its peaks are
     cut off.
 
     Input shape: `(batch, samples)`, of which 1 is full scale.
 
     Args:
-        gain_db: the range, in dB, of the level relative to the waveform's own.
-        share: how many of the waveforms are recorded so, 0 to 1; the others stay as they are.
-        bits: of a sample, 2 or more.
+        gain_db: range of the level, in dB, relative to the waveform's own.
+        share: share of the waveforms that change, 0 to 1.
+        bits: bits of a sample, at least 2.
         seed: see `Augmentation`.
     """
 
@@ -121,11 +127,11 @@ class Recording(Augmentation):
         self, gain_db: Sequence[float], share: float, bits: int = 16, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.gain_db = ordered("gain_db", gain_db)
-        self.share = proportion("share", share)
+        self.gain_db = require_range("gain_db", gain_db)
+        self.share = share
         self.bits = bits
-        if bits < 2:
-            raise ValueError(f"bits is 2 or more. Received: {bits}.")
+        require_shares(share=share)
+        require(bits >= 2, "bits must be at least 2", bits=bits)
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """`inputs`, recorded."""
@@ -147,15 +153,14 @@ class Recording(Augmentation):
 
 @keras.saving.register_keras_serializable(package="ser_tf")
 class Shift(Augmentation):
-    """Each waveform moved earlier or later, zeros in place of what moved in.
+    """Moves a share of the waveforms earlier or later; zeros take the place that becomes free.
 
     Input shape: `(batch, samples)`.
 
     Args:
-        shift_seconds: the range of the move, negative for earlier; either way never more than half
-            the waveform.
-        share: how many of the waveforms move, 0 to 1.
-        rate_hz: the waveforms' rate.
+        shift_seconds: range of the move, negative for earlier; never more than half the waveform.
+        share: share of the waveforms that move, 0 to 1.
+        rate_hz: sampling rate of the waveforms.
         seed: see `Augmentation`.
     """
 
@@ -163,10 +168,10 @@ class Shift(Augmentation):
         self, shift_seconds: Sequence[float], share: float, rate_hz: int, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if rate_hz <= 0:
-            raise ValueError(f"rate_hz is above 0. Received: {rate_hz}.")
-        self.shift_seconds = ordered("shift_seconds", shift_seconds)
-        self.share = proportion("share", share)
+        require_shares(share=share)
+        require_positive(rate_hz=rate_hz)
+        self.shift_seconds = require_range("shift_seconds", shift_seconds)
+        self.share = share
         self.rate_hz = rate_hz
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -198,18 +203,18 @@ class Shift(Augmentation):
 
 @keras.saving.register_keras_serializable(package="ser_tf")
 class Pitch(Augmentation):
-    """Each waveform higher or lower at unchanged pace, by phase vocoder.
+    """Makes each waveform higher or lower at unchanged pace, by phase vocoder.
 
     Input shape: `(batch, samples)`.
 
     Args:
-        semitones: the range of the shift, negative for lower.
+        semitones: range of the shift, negative for lower.
         seed: see `Augmentation`.
     """
 
     def __init__(self, semitones: Sequence[float], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.semitones = ordered("semitones", semitones)
+        self.semitones = require_range("semitones", semitones)
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """`inputs`, shifted."""
@@ -222,22 +227,20 @@ class Pitch(Augmentation):
 
 @keras.saving.register_keras_serializable(package="ser_tf")
 class Stretch(Augmentation):
-    """Each waveform faster or slower at unchanged pitch, by phase vocoder.
+    """Makes each waveform faster or slower at unchanged pitch, by phase vocoder.
 
     Zeros follow a faster one; the end of a slower one is cut off.
 
     Input shape: `(batch, samples)`.
 
     Args:
-        rate: the range of the pace; above 1 is faster, and all of it above 0.
+        rate: range of the pace, above 0; above 1 is faster.
         seed: see `Augmentation`.
     """
 
     def __init__(self, rate: Sequence[float], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rate = ordered("rate", rate)
-        if self.rate[0] <= 0:
-            raise ValueError(f"rate is above 0. Received: {rate}.")
+        self.rate = require_range("rate", rate, above=0)
 
     def augment(self, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """`inputs`, stretched."""
@@ -254,7 +257,7 @@ def _power(waveform: tf.Tensor) -> tf.Tensor:
 
 def _pink(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     batch, samples = shape[0], shape[1]
-    # One octave at least, since the spectrum's first bin is left out.
+    # At least 2 samples, since the spectrum's first bin is left out.
     length = fft_length(samples)
     spectrum = tf.signal.rfft(tf.random.stateless_normal((batch, length), seed))
     bins = tf.range(length // 2 + 1, dtype=tf.float32)
@@ -268,7 +271,13 @@ _NOISES = {"white": tf.random.stateless_normal, "pink": _pink}
 def _one_by_one(
     change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], waveform: tf.Tensor, amounts: tf.Tensor
 ) -> tf.Tensor:
-    """`change` with an amount for each item, each on its own: their lengths differ on the way."""
+    """`change` applied to one item after the other, since lengths differ on the way.
+
+    Args:
+        change: a waveform `(1, samples)` and an amount → a waveform of the same shape.
+        waveform: `(batch, samples)`.
+        amounts: one an item, `(batch,)`.
+    """
     return tf.map_fn(
         lambda item: change(item[0][tf.newaxis], item[1])[0],
         (waveform, amounts),

@@ -1,11 +1,11 @@
 """Features of speech as Keras layers: the same in training, in `Dataset.map` and in a served model.
 
-Every layer computes in float32 whatever the dtype policy and treats each item of a batch on its
+Every layer computes in float32 whatever the dtype policy, and treats each item of a batch on its
 own. Levels, coefficients, deltas, zero crossings and RMS equal librosa's under its defaults (McFee
 et al., 2015, "librosa: Audio and music signal analysis in Python"): frames centred on multiples of
-the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 2. `pitch` follows
-the voice's pitch, `causal` has frames that look back only, for streams, and `Beside` puts features
-side by side. `WhisperLogMel` and `WhisperEncoder` are the front end and first blocks of Whisper.
+the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 2. The frames of
+`causal` look back only, for streams; `pitch` follows the voice's pitch; `Beside` concatenates
+features. `WhisperLogMel` and `WhisperEncoder` are the front end and first blocks of Whisper.
 """
 
 from ser_tf.layers.features.beside import Beside

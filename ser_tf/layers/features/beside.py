@@ -1,4 +1,4 @@
-"""Features side by side."""
+"""Several features of one input, concatenated."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 import keras
 from keras import ops
 
-from ser_tf.layers import streaming
 from ser_tf.layers.features.framing import Float32Layer, Shape
+from ser_tf.layers.streaming import StreamingChains
 
 
 @keras.saving.register_keras_serializable("ser_tf")
-class Beside(Float32Layer):
-    """What chains of layers make of one input, side by side on the channel axis.
+class Beside(StreamingChains, Float32Layer):
+    """The outputs of chains of layers for one input, concatenated on the channel axis.
 
-    All must make the same frames of it. Where every chain can stream, so can this.
+    All chains give the same number of frames. If every chain can stream, so can this layer.
 
-    Input shape: what the first layer of each chain takes.
-    Output shape: `(batch, frames, channels)`, the channels of all chains in their order.
+    Input shape: as of the first layer of each chain.
+    Output shape: `(batch, frames, channels)`: the channels of the first chain, and so on.
 
     Args:
-        chains: layers, each reading the one before it, for each chain.
+        chains: for each chain its layers, of which each reads the one before it.
     """
 
     arguments = ("chains",)
@@ -48,23 +48,13 @@ class Beside(Float32Layer):
             outputs.append(x)
         return ops.concatenate(outputs, axis=-1)
 
-    @property
-    def stride(self) -> int:
-        """As of the chains, see `ser_tf.layers.streaming`."""
-        return streaming.stride(self.chains[0])
-
-    @property
-    def state_size(self) -> int:
-        """Of all chains together.
-
-        Raises:
-            AttributeError: if a chain cannot stream; so this layer is none that streams.
-        """
-        return streaming.state_size_beside(self.chains)
+    def all_chains(self) -> list[list[keras.Layer]]:
+        """The chains."""
+        return self.chains
 
     def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
         """The channels of the next chunk, and the next state `(batch, state_size)`."""
-        outputs, state = streaming.step_beside(self.chains, chunk, state)
+        outputs, state = self.step_chains(chunk, state)
         return ops.concatenate(outputs, axis=-1), state
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

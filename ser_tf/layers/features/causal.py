@@ -1,7 +1,7 @@
-"""Causal features: each frame depends on what was heard before its end, and on nothing after it.
+"""Causal features: a frame depends on nothing that comes after its last sample.
 
-Layers that need what was heard before compute a clip at once (`call`) or chunk by chunk (`step`,
-see `ser_tf.layers.streaming`), with equal results.
+Layers that look back compute a clip at once (`call`) or chunk by chunk (`step`, see
+`ser_tf.layers.streaming`), with equal results.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ser_tf.layers.features.framing import Float32Layer, Shape, at_least, require, require_positive
+from ser_tf.layers.features.framing import Float32Layer, Shape, at_least
 from ser_tf.layers.features.spectrum import (
     DECIBEL,
     CausalFrames,
@@ -19,34 +19,36 @@ from ser_tf.layers.features.spectrum import (
     cosine_vectors,
     decibels,
 )
-from ser_tf.layers.streaming import fading_sums
+from ser_tf.layers.lmu.checks import require, require_not_negative, require_positive, require_sizes
+from ser_tf.layers.streaming import Streaming, Timeless, fading_sums
 
 ABSENT = -1e4
-"""The logarithm of the weight of a frame that was never heard: the weight itself is 0.0. Rows of
-such frames fill up clips of a batch at the end."""
+"""The logarithm of the weight of an absent frame; the weight itself is 0.0 in float32. Absent
+frames follow the shorter clips of an array."""
 
 _LEAST_POWER = 1e-16
-"""-160 dB: less than what rounding to 24 bits leaves in a band."""
+"""-160 dB: less than the error in a band that rounding to 24 bits leaves."""
 
 _TINY = 1e-30
 _GATE_DB = 4.0
-"""How gradually frames fall silent: their weight is 0.5 at the gate and 0.9 so much * 2.2 above."""
+"""Softness of the gate in dB: a frame's weight is 0.5 at the gate and 0.9 at 2.2 times this above
+it."""
 
 
 @keras.saving.register_keras_serializable("ser_tf")
 class CausalLogMel(CausalFrames, MelFrames):
-    """Levels of mel bands in dB of causal frames, -160 dB and above; a channel a band.
+    """Levels of mel bands of causal frames in dB, at least -160 dB; one channel a band.
 
     Equal to librosa's `power_to_db(melspectrogram(..., center=False), amin=1e-16, top_db=None)` of
     the waveform after `window_samples - hop_samples` zeros. librosa's own least power, 1e-10, is
-    above what soft recordings hold of pauses.
+    more than the pauses of soft recordings have.
     """
 
     arguments = (*MelFrames.arguments, "least_frames")
 
     @property
     def channels(self) -> int:
-        """One a band."""
+        """One channel a band."""
         return self.n_mels
 
     def measure(self, samples: Any) -> Any:
@@ -55,34 +57,34 @@ class CausalLogMel(CausalFrames, MelFrames):
 
 
 @keras.saving.register_keras_serializable("ser_tf")
-class RelativeLevels(Float32Layer):
+class RelativeLevels(Streaming, Float32Layer):
     """Levels relative to how loud the sound has been so far, so that gain does not matter.
 
     The reference of a frame is the mean level, in dB, of the frames up to it, weighted by
     `power ** exponent` and by `exp(-age / memory_frames)`: soon after speech has begun it is the
-    level of speech, and pauses hardly change it. It is what a microphone's automatic gain control
-    follows, but exact, and known for every prefix of a recording.
+    level of speech, and pauses hardly change it. A microphone's automatic gain control follows the
+    same; this one is exact, and known for every prefix of a recording.
 
-    How much a frame should count among those of a clip is told beside: as much as the reference
-    then, to the power of `exponent`, so that frames before any speech count for little, and less
-    the further the frame itself is below `gate_db` under it. A change of gain changes all of a
-    clip's weights by one factor.
+    The last channel is the weight of a frame in statistics over the clip: the reference to the
+    power of `exponent`, so that frames before any speech count for little, and less the further the
+    frame lies below the gate, `gate_db` under the reference. A change of gain changes all weights
+    of a clip by one factor.
 
     Input shape: levels of bands in dB, `(batch, frames, bands)`.
-    Output shape: `(batch, frames, bands + 2)`: the bands, and after them the whole frame, relative
-        to the reference, in units of 20 dB, no less than `-range_db`; last, the natural logarithm
-        of the frame's weight.
+    Output shape: `(batch, frames, bands + 2)`: the levels of the bands and of the whole frame,
+        relative to the reference, at least `-range_db`, in units of 20 dB; last, the natural
+        logarithm of the frame's weight.
 
     Args:
         memory_frames: age at which a frame counts 1/e of what it did, above 0.
         exponent: how far loud frames outweigh quiet ones, above 0.
         range_db: levels further below the reference are raised to it, above 0.
-        gate_db: how far below the reference a frame is silent, above 0.
-        core: the bands whose power together is a frame's level, the first and the one after the
+        gate_db: how far below the reference a frame counts as silent, above 0.
+        core: the bands whose summed power is a frame's level, as the first and the one after the
             last; None for all.
 
     Raises:
-        ValueError: if another argument is not positive, or `core` holds no bands.
+        ValueError: if an argument is not above 0, or `core` contains no band.
     """
 
     arguments = ("memory_frames", "exponent", "range_db", "gate_db", "core")
@@ -92,6 +94,7 @@ class RelativeLevels(Float32Layer):
     def __init__(
         self,
         memory_frames: float,
+        *,
         exponent: float = 0.5,
         range_db: float = 60.0,
         gate_db: float = 50.0,
@@ -111,14 +114,14 @@ class RelativeLevels(Float32Layer):
         _require_bands(core)
 
     def call(self, inputs: Any) -> Any:
-        """The relative levels of clips that begin with `inputs`."""
+        """The relative levels of whole clips."""
         state = ops.zeros((ops.shape(inputs)[0], self.state_size))
         return self.step(inputs, state)[0]
 
     def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
         """The relative levels of the next frames, `(batch, frames, bands)`.
 
-        The state is the sums of the weighted levels and of the weights, as of the last frame.
+        The state holds the sums of the weighted levels and of the weights up to the last frame.
         """
         core = chunk[..., slice(*self.core or (None,))]
         level = ops.logsumexp(core * DECIBEL, axis=2, keepdims=True) / DECIBEL
@@ -139,36 +142,34 @@ class RelativeLevels(Float32Layer):
 
 
 @keras.saving.register_keras_serializable("ser_tf")
-class RelativeCepstrum(Float32Layer):
-    """The cosine transform of relative levels: MFCC free of gain (Davis and Mermelstein, 1980).
+class RelativeCepstrum(Timeless, Float32Layer):
+    """The cosine transform of relative levels: MFCC (Davis and Mermelstein, 1980) without gain.
 
-    With `core` the bands of the core, those below and those above are transformed each by
-    themselves. Where a line does not carry what lies outside, only the few coefficients there
-    differ, or none without such.
+    With `core` the bands of the core, those below it and those above it are transformed separately:
+    a telephone line, which carries the core alone, changes none of the core's coefficients.
 
     Input shape: output of `RelativeLevels`, `(batch, frames, bands + 2)`.
     Output shape: `(batch, frames, n_mfcc + 2)`: the coefficients, and the last two channels as
-        they were. With `core` `outside` coefficients of the bands below and as many of those above
-        follow the `n_mfcc` of the core.
+        they were. With `core`, `outside` coefficients of the bands below and as many of the bands
+        above follow the `n_mfcc` of the core.
 
     Args:
         n_mfcc: number of coefficients, from 1 to the number of bands.
-        core: the bands of the core, the first and the one after the last; None for all.
+        core: the bands of the core, as the first and the one after the last; None for all.
         outside: number of coefficients on either side of the core; 2 are the level and its slope.
 
     Raises:
-        ValueError: if there are fewer bands, or less than `outside` on a side of the core.
+        ValueError: if there are too few bands for `n_mfcc`, or on a side of the core for `outside`.
     """
 
     arguments = ("n_mfcc", "core", "outside")
-    timeless = True
 
     def __init__(
         self, n_mfcc: int, core: Sequence[int] | None = None, outside: int = 2, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        require_positive(n_mfcc=n_mfcc)
-        require(outside >= 0, "outside must not be negative", outside=outside)
+        require_sizes(n_mfcc=n_mfcc)
+        require_not_negative(outside=outside)
         _require_bands(core)
         self.n_mfcc = n_mfcc
         self.core = core
@@ -179,12 +180,12 @@ class RelativeCepstrum(Float32Layer):
         """Makes the vectors of the cosine transform."""
         bands = (input_shape[2] or 0) - 2
         first, end = self.core or (0, bands)
-        rule = "n_mfcc must be no more than the bands"
+        rule = "n_mfcc must be at most the number of bands"
         require(self.n_mfcc <= end - first, rule, n_mfcc=self.n_mfcc, bands=end - first)
         groups = [(first, end, self.n_mfcc)]
         if self.core is not None and self.outside:
             least = self.outside
-            rule = f"the core must leave {least} bands below it and above"
+            rule = f"core must leave at least {least} bands below it and above it"
             require(first >= least and end <= bands - least, rule, core=self.core, bands=bands)
             groups += [(0, first, least), (end, bands, least)]
         vectors = []
@@ -195,7 +196,7 @@ class RelativeCepstrum(Float32Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """The coefficients of the frames `inputs`."""
+        """The coefficients of every frame."""
         coefficients = ops.matmul(inputs[..., :-2], self._dct)
         return ops.concatenate([coefficients, inputs[..., -2:]], axis=2)
 
@@ -207,36 +208,37 @@ class RelativeCepstrum(Float32Layer):
 
 @keras.saving.register_keras_serializable("ser_tf")
 class FillFrames(Float32Layer):
-    """Clips at one number of frames, for arrays: absent frames after a shorter one.
+    """Clips with the same number of frames, for arrays.
 
-    Of a longer clip the last frames are taken.
+    Absent frames follow a shorter clip; a longer one keeps its last frames.
 
-    Input shape: `(batch, any, channels)`, of which the last is the logarithm of a weight.
-    Output shape: `(batch, frames, channels)`; absent frames are zeros, their last channel `ABSENT`.
+    Input shape: `(batch, any, channels)`, the last channel the logarithm of the frame's weight.
+    Output shape: `(batch, frames, channels)`; an absent frame is zeros, and `ABSENT` in its last
+        channel.
 
     Args:
-        frames: length of the result, at least 1.
+        frames: length of the output, at least 1.
 
     Raises:
-        ValueError: if `frames` is less than 1.
+        ValueError: if `frames` is not an integer of at least 1.
     """
 
     arguments = ("frames",)
 
     def __init__(self, frames: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        require_positive(frames=frames)
+        require_sizes(frames=frames)
         self.frames = frames
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def call(self, inputs: Any) -> Any:
-        """The clips `inputs` at `frames` frames."""
+        """The clips `inputs`, each `frames` long."""
         batch, frames, channels = ops.shape(inputs)
-        heard = inputs[:, at_least(0, frames - self.frames) :]
+        kept = inputs[:, at_least(0, frames - self.frames) :]
         absent = np.zeros((1, 1, channels), "float32")
         absent[..., -1] = ABSENT
         absent = ops.tile(absent, (batch, at_least(0, self.frames - frames), 1))
-        return ops.concatenate([heard, absent], axis=1)
+        return ops.concatenate([kept, absent], axis=1)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`(batch, frames, channels)`."""
@@ -244,11 +246,11 @@ class FillFrames(Float32Layer):
 
 
 def mix_frames(features: Any, others: Any, of_others: Any) -> Any:
-    """Clips mixed frame by frame with others; a frame that only one of the two has is that one's.
+    """Clips mixed frame by frame with others; where only one has a frame, that frame is taken.
 
     Args:
         features: output of `FillFrames`, `(batch, frames, channels)`.
-        others: the same of the clips to mix in.
+        others: the same for the clips to mix in.
         of_others: their share, from 0 to 1, `(batch, 1, 1)`.
 
     Returns:
@@ -257,14 +259,14 @@ def mix_frames(features: Any, others: Any, of_others: Any) -> Any:
     """
     shares = [1 - of_others, of_others]
     clips = [features, others]
-    heard = [
+    present = [
         share * ops.cast(clip[..., -1:] > ABSENT, clip.dtype)
         for share, clip in zip(shares, clips, strict=True)
     ]
-    total = heard[0] + heard[1]
-    mixed = heard[0] * features[..., :-1] + heard[1] * others[..., :-1]
+    total = present[0] + present[1]
+    mixed = present[0] * features[..., :-1] + present[1] * others[..., :-1]
     mixed = ops.where(total > 0, mixed / ops.maximum(total, _TINY), 0.0)
-    weight = heard[0] * ops.exp(features[..., -1:]) + heard[1] * ops.exp(others[..., -1:])
+    weight = present[0] * ops.exp(features[..., -1:]) + present[1] * ops.exp(others[..., -1:])
     counts = ops.where(total > 0, ops.log(ops.maximum(weight, _TINY)), ABSENT)
     return ops.concatenate([mixed, counts], axis=-1)
 
@@ -272,4 +274,4 @@ def mix_frames(features: Any, others: Any, of_others: Any) -> Any:
 def _require_bands(core: Sequence[int] | None) -> None:
     if core is not None:
         first, end = core
-        require(0 <= first < end, "core must be a first band and a later one", core=core)
+        require(0 <= first < end, "core must be a band and a later one", core=core)

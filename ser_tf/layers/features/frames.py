@@ -1,4 +1,4 @@
-"""Features of short frames: mel-band levels, cepstral coefficients, derivatives in time."""
+"""Features of centred frames: mel-band levels, cepstral coefficients, derivatives in time."""
 
 import math
 from typing import Any
@@ -7,8 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from ser_tf.layers.features.framing import Float32Layer, Shape, require, require_positive
+from ser_tf.layers.features.framing import Float32Layer, Shape
 from ser_tf.layers.features.spectrum import MelFrames, cosine_vectors, decibels
+from ser_tf.layers.lmu.checks import require, require_positive, require_sizes
 
 
 @keras.saving.register_keras_serializable("ser_tf")
@@ -16,14 +17,14 @@ class LogMel(MelFrames):
     """Levels of mel bands in dB: librosa's `power_to_db(melspectrogram(...), top_db=top_db)`.
 
     Input shape: waveform `(batch, samples)`, one sample or more.
-    Output shape: `(batch, 1 + samples // hop_samples, n_mels)`, -100 dB and above.
+    Output shape: `(batch, 1 + samples // hop_samples, n_mels)`, at least -100 dB.
 
     Args:
-        top_db: a level is at most this far below the loudest of its clip, above 0.
+        top_db: how far a level may lie below the loudest of its clip, above 0.
         **kwargs: those of `MelFrames`; the centres of two frames lie `hop_samples` apart.
 
     Raises:
-        ValueError: as for `MelFrames`, or if `top_db` is not positive.
+        ValueError: as for `MelFrames`, or if `top_db` is not above 0.
     """
 
     arguments = (*MelFrames.arguments, "top_db")
@@ -57,7 +58,7 @@ class MFCC(LogMel):
         **kwargs: those of `LogMel`, whose levels are transformed.
 
     Raises:
-        ValueError: as for `LogMel`, or if `n_mfcc` is not between 1 and `n_mels`.
+        ValueError: as for `LogMel`, or if `n_mfcc` is not an integer from 1 to `n_mels`.
     """
 
     arguments = (*LogMel.arguments, "n_mfcc")
@@ -65,12 +66,9 @@ class MFCC(LogMel):
     def __init__(self, n_mfcc: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.n_mfcc = n_mfcc
-        require(
-            1 <= n_mfcc <= self.n_mels,
-            "n_mfcc must be between 1 and n_mels",
-            n_mfcc=n_mfcc,
-            n_mels=self.n_mels,
-        )
+        require_sizes(n_mfcc=n_mfcc)
+        rule = "n_mfcc must be at most n_mels"
+        require(n_mfcc <= self.n_mels, rule, n_mfcc=n_mfcc, n_mels=self.n_mels)
 
     def build(self, input_shape: Shape) -> None:
         """Makes the window, the mel filters and the vectors of the cosine transform."""
@@ -88,7 +86,7 @@ class MFCC(LogMel):
 
 @keras.saving.register_keras_serializable("ser_tf")
 class Deltas(Float32Layer):
-    """The frames, then their derivatives in time on the channel axis: `librosa.feature.delta`.
+    """The frames, and as further channels their derivatives in time: `librosa.feature.delta`.
 
     The n-th derivative of a frame is that of the polynomial of degree n fitted to the `width`
     frames around it (Savitzky and Golay, 1964); at the ends, to the first or last `width`.
@@ -101,7 +99,7 @@ class Deltas(Float32Layer):
         width: number of frames in a fit, odd, at least 3.
 
     Raises:
-        ValueError: if an argument breaks its rule, or there are known to be fewer frames.
+        ValueError: if an argument breaks its rule, or fewer frames than `width` are declared.
     """
 
     arguments = ("orders", "width")
@@ -119,8 +117,9 @@ class Deltas(Float32Layer):
         _, frames, channels = input_shape
         require(
             frames is None or frames >= self.width,
-            f"deltas of width {self.width} need as many frames",
+            "there must be at least width frames",
             frames=frames,
+            width=self.width,
         )
         taps = _derivative_taps(self.width, self.orders)
         each_channel = np.eye(channels, dtype="float32")
@@ -128,10 +127,10 @@ class Deltas(Float32Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """The frames `inputs` with their derivatives."""
+        """`inputs` and their derivatives."""
         inner = ops.conv(inputs, self._kernel, padding="valid", data_format="channels_last")
-        # The n-th derivative of a polynomial of degree n is the same everywhere: all the frames
-        # that only the first fit covers share its value, and so for the last.
+        # The n-th derivative of a polynomial of degree n is a constant: all the frames that only
+        # the first fit covers share its value; likewise the last.
         half = self.width // 2
         first = ops.repeat(inner[:, :1], half, axis=1)
         last = ops.repeat(inner[:, -1:], half, axis=1)
@@ -144,7 +143,7 @@ class Deltas(Float32Layer):
 
 
 def _derivative_taps(width: int, orders: int) -> list[np.ndarray]:
-    """For each order, the weights of `width` frames in the derivative of their fit."""
+    """For each order, the weights of `width` frames in the derivative of the fit."""
     powers = np.vander(np.arange(width) - width // 2, orders + 1, increasing=True)
     fits = {order: np.linalg.pinv(powers[:, : order + 1]) for order in range(1, orders + 1)}
     return [(fit[n] * math.factorial(n)).astype("float32") for n, fit in fits.items()]

@@ -1,15 +1,17 @@
-"""What all features begin with: the length of a clip, and where its frames lie."""
+"""The length of a clip, and where its frames lie."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
+from ser_tf.layers.lmu.checks import require_sizes
+
 Shape = tuple[int | None, ...]
 
 
 class Float32Layer(keras.layers.Layer):
-    """A layer whose arithmetic needs float32: a dtype policy of less does not reach it.
+    """A layer that computes in float32 whatever the dtype policy.
 
     Attributes:
         arguments: names of the constructor's arguments, each an attribute of the same name.
@@ -27,27 +29,27 @@ class Float32Layer(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("ser_tf")
 class FitClip(Float32Layer):
-    """The waveform at a fixed length: zeros in front of a shorter one, the middle of a longer one.
+    """The waveform at one length: a shorter one after zeros, of a longer one the middle.
 
     Input shape: `(batch, any)`. Output shape: `(batch, samples)`.
 
     Args:
-        samples: length of the result, at least 1.
+        samples: length of the output, at least 1.
 
     Raises:
-        ValueError: if `samples` is less than 1.
+        ValueError: if `samples` is not an integer of at least 1.
     """
 
     arguments = ("samples",)
 
     def __init__(self, samples: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        require_positive(samples=samples)
+        require_sizes(samples=samples)
         self.samples = samples
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def call(self, inputs: Any) -> Any:
-        """The waveforms `inputs` at the length `samples`."""
+        """`inputs` at the length `samples`."""
         batch, samples = ops.shape(inputs)
         padded = ops.pad(inputs, ((0, 0), (at_least(0, self.samples - samples), 0)))
         start = at_least(0, samples - self.samples) // 2
@@ -59,16 +61,17 @@ class FitClip(Float32Layer):
 
 
 def centre(values: Any, before: int, frame_samples: int, hop_samples: int) -> Any:
-    """`values` with the zeros that make `1 + samples // hop_samples` frames of them.
+    """`values` padded for `1 + samples // hop_samples` frames.
 
     Args:
         values: `(batch, samples)`.
-        before: how many samples a frame begins before its centre.
+        before: samples of a frame that lie before its centre.
         frame_samples: length of a frame.
         hop_samples: distance between the centres of two frames; the first lies on the first sample.
 
     Returns:
-        `(batch, samples)`: the first frame begins at its first sample, the last ends at its last.
+        `(batch, samples)`: the first frame begins at the first sample, the last frame ends at the
+        last.
     """
     samples = ops.shape(values)[1]
     end = samples // hop_samples * hop_samples + frame_samples - before
@@ -76,18 +79,5 @@ def centre(values: Any, before: int, frame_samples: int, hop_samples: int) -> An
 
 
 def at_least(floor: int, length: Any) -> Any:
-    """The greater of the two; a length known before the graph runs stays a Python number."""
+    """The greater of the two; a length known when the graph is built stays a Python number."""
     return max(floor, length) if isinstance(length, int) else ops.maximum(floor, length)
-
-
-def require_positive(**received: float) -> None:
-    """Raises ValueError unless every argument is greater than 0."""
-    for name, value in received.items():
-        require(value > 0, f"{name} must be greater than 0", **{name: value})
-
-
-def require(holds: bool, rule: str, **received: Any) -> None:
-    """Raises ValueError with the rule and what was received, unless it holds."""
-    if not holds:
-        values = ", ".join(f"{name}={value}" for name, value in received.items())
-        raise ValueError(f"{rule}. Received: {values}.")

@@ -6,28 +6,29 @@ import keras
 from keras import ops
 
 from ser_tf.layers.features.frames import MFCC
-from ser_tf.layers.features.framing import Float32Layer, Shape, centre, require, require_positive
+from ser_tf.layers.features.framing import Float32Layer, Shape, centre
+from ser_tf.layers.lmu.checks import require, require_not_negative, require_sizes
 
 _ZERO = 1e-10
-"""librosa takes a sample this small or smaller for 0 when it counts changes of sign."""
+"""A sample of at most this magnitude counts as 0 where librosa counts changes of sign."""
 
 
 @keras.saving.register_keras_serializable("ser_tf")
 class PublishedRow(Float32Layer):
     """The published flat row: zero-crossing rates, RMS values, then MFCC frame after frame.
 
-    They are taken from the `clip_samples` after the first `offset_samples`. Of a shorter clip the
-    parts are joined first and zeros fill the END of the row, so that its RMS and MFCC stand at
+    They are computed from the `clip_samples` after the first `offset_samples`. For a shorter clip
+    the parts are concatenated first and zeros fill the END of the row, so its RMS and MFCC stand at
     other positions than a full clip's: a defect of the published features, kept to reproduce them.
-    A clip that ends before the cut begins is a row of zeros.
+    The row of a clip that ends within the offset is zeros.
 
     Input shape: waveform `(batch, samples)`. Output shape: `(batch, row, 1)`, where row is
     `(2 + n_mfcc) * (1 + clip_samples // hop_samples)`: 2,376 by default.
 
     Args:
         rate_hz: sampling rate of the waveform.
-        offset_samples: samples passed over; 0.6 s by default.
-        clip_samples: samples taken; 2.5 s by default.
+        offset_samples: number of samples to skip; 0.6 s by default.
+        clip_samples: number of samples to use; 2.5 s by default.
         frame_samples: length of a frame, even, a multiple of `hop_samples`.
         hop_samples: distance between the centres of two frames.
         n_mels: number of mel bands.
@@ -49,6 +50,7 @@ class PublishedRow(Float32Layer):
 
     def __init__(
         self,
+        *,
         rate_hz: int = 22_050,
         offset_samples: int = 13_230,
         clip_samples: int = 55_125,
@@ -67,10 +69,8 @@ class PublishedRow(Float32Layer):
         self.n_mels = n_mels
         self.n_mfcc = n_mfcc
         self.input_spec = keras.layers.InputSpec(ndim=2)
-        require(
-            offset_samples >= 0, "offset_samples must be 0 or more", offset_samples=offset_samples
-        )
-        require_positive(clip_samples=clip_samples, hop_samples=hop_samples)
+        require_not_negative(offset_samples=offset_samples)
+        require_sizes(clip_samples=clip_samples, hop_samples=hop_samples)
         require(
             frame_samples % hop_samples == 0,
             "frame_samples must be a multiple of hop_samples",
@@ -87,7 +87,7 @@ class PublishedRow(Float32Layer):
         )
 
     def build(self, input_shape: Shape) -> None:
-        """Makes the constants of the MFCC."""
+        """Makes the constants for the MFCC."""
         self._mfcc.build(input_shape)
         self.built = True
 
@@ -131,7 +131,7 @@ def zero_crossing_rate(waveform: Any, frame_samples: int, hop_samples: int) -> A
     changes = ops.cast(ops.not_equal(negative, earlier), "float32")
     hops = _hops(changes, frame_samples, hop_samples)
     counts = _frame_sums(hops, frame_samples // hop_samples)
-    # librosa looks at each frame alone, where the first sample has none to differ from.
+    # librosa counts in each frame alone, where nothing stands before the first sample.
     return (counts - hops[:, : ops.shape(counts)[1], 0]) / frame_samples
 
 

@@ -1,4 +1,4 @@
-"""Spectra of frames, mel bands and decibels: where all features of frames begin."""
+"""Spectra of frames, mel bands and decibels: the beginning of all features of frames."""
 
 import math
 from typing import Any
@@ -7,34 +7,29 @@ import keras
 import numpy as np
 from keras import ops
 
-from ser_tf.layers.features.framing import (
-    Float32Layer,
-    Shape,
-    at_least,
-    centre,
-    require,
-    require_positive,
-)
+from ser_tf.layers.features.framing import Float32Layer, Shape, at_least, centre
+from ser_tf.layers.lmu.checks import require, require_sizes
+from ser_tf.layers.streaming import Streaming
 
 DECIBEL = math.log(10) / 10
 """The natural logarithm of a power ratio of 1 dB."""
 
 _SILENCE_POWER = 1e-10
-"""librosa's smallest power: -100 dB."""
+"""librosa's least power: -100 dB."""
 
 _BANDS_PER_BLOCK = 16
-"""Mel bands multiplied at once: a block skips the frequencies that none of its bands hears."""
+"""Mel bands per matrix product: a block leaves out frequencies that none of its bands covers."""
 
 _LARGEST_BLOCK = 1023
-"""Numbers in a block of several bands, at most. LiteRT's int8 leaves smaller matrices than 1,024 as
-they are; beside a larger one it would round the power too, by the loudest of its frequencies."""
+"""Most numbers in a block of several bands. LiteRT's int8 leaves matrices below 1,024 numbers as
+they are; with a larger one it would also round the power, relative to the loudest frequency."""
 
 
 MelBlocks = tuple[tuple[int, int, np.ndarray], ...]
 
 
 class SpectralFrames(Float32Layer):
-    """A layer that frames waveforms and takes each frame's power spectrum.
+    """A layer that cuts waveforms into frames and computes each frame's power spectrum.
 
     Input shape: waveform `(batch, samples)`.
 
@@ -42,10 +37,10 @@ class SpectralFrames(Float32Layer):
         rate_hz: sampling rate of the waveform.
         window_samples: length of a frame and of its Hann window.
         hop_samples: distance between two frames.
-        n_fft: length of the Fourier transform, even, no shorter than the window.
+        n_fft: length of the Fourier transform, even, at least `window_samples`.
 
     Raises:
-        ValueError: if an argument is not positive, or `n_fft` is odd or shorter than the window.
+        ValueError: if an argument is not an integer of at least 1, or `n_fft` breaks its rule.
     """
 
     arguments: tuple[str, ...] = ("rate_hz", "window_samples", "hop_samples", "n_fft")
@@ -59,10 +54,10 @@ class SpectralFrames(Float32Layer):
         self.hop_samples = hop_samples
         self.n_fft = n_fft
         self.input_spec = keras.layers.InputSpec(ndim=2)
-        require_positive(**{name: getattr(self, name) for name in SpectralFrames.arguments})
+        require_sizes(**{name: getattr(self, name) for name in SpectralFrames.arguments})
         require(
             n_fft % 2 == 0 and n_fft >= window_samples,
-            "n_fft must be even and no less than window_samples",
+            "n_fft must be even and at least window_samples",
             n_fft=n_fft,
             window_samples=window_samples,
         )
@@ -73,38 +68,38 @@ class SpectralFrames(Float32Layer):
         self.built = True
 
     def spectrum(self, samples: Any) -> Any:
-        """`(batch, frames, n_fft // 2 + 1)` of `(batch, samples)`, framed from the first on."""
+        """Power spectra `(batch, frames, bins)` of `(batch, samples)`, without padding."""
         frames = ops.extract_sequences(samples, self.window_samples, self.hop_samples)
         real, imaginary = ops.rfft(frames * self._window, self.n_fft)
         return ops.square(real) + ops.square(imaginary)
 
     def centred(self, samples: Any) -> Any:
-        """The waveform with the zeros that centre its frames on the multiples of the hop.
+        """The waveform padded with zeros so that its frames are centred on multiples of the hop.
 
-        librosa puts the window in the middle of n_fft samples; where it lies in the transform
-        changes phases only, so the zeros around it need not be framed.
+        librosa puts the window in the middle of n_fft samples. Its place in the transform changes
+        phases only, so the zeros around it are left out of the frames.
         """
         before = self.n_fft // 2 - (self.n_fft - self.window_samples) // 2
         return centre(samples, before, self.window_samples, self.hop_samples)
 
     def centred_frames(self, samples: int | None) -> int | None:
-        """How many frames `centred` makes of so many samples."""
+        """The number of frames of a centred waveform of `samples`."""
         return None if samples is None else 1 + samples // self.hop_samples
 
 
-class CausalFrames(SpectralFrames):
-    """Frames each of which is measured as soon as its last sample is there.
+class CausalFrames(Streaming, SpectralFrames):
+    """Frames that are computed as soon as their last sample is there.
 
-    Frame t ends with sample `(t + 1) * hop_samples`, before the first sample there is silence.
-    Samples after the last whole hop are not heard; a clip of less than `least_frames` hops is
-    heard after as much silence.
+    Frame t ends with sample `(t + 1) * hop_samples`; silence precedes the first sample. Samples
+    after the last whole hop are left out. A clip of fewer than `least_frames` hops is preceded by
+    as much silence as it lacks.
 
     Input shape: waveform `(batch, samples)`, one sample or more.
     Output shape: `(batch, max(least_frames, samples // hop_samples), channels)`.
 
     Args:
         least_frames: frames of the shortest clip, at least 1.
-        **kwargs: those of the class that measures; the window is no shorter than the hop.
+        **kwargs: those of the class that measures; `window_samples` is at least `hop_samples`.
 
     Raises:
         ValueError: if an argument breaks its rule.
@@ -112,25 +107,33 @@ class CausalFrames(SpectralFrames):
 
     def __init__(self, least_frames: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        require_positive(least_frames=least_frames)
+        require_sizes(least_frames=least_frames)
         require(
             self.window_samples >= self.hop_samples,
-            "window_samples must be no less than hop_samples",
+            "window_samples must be at least hop_samples",
             window_samples=self.window_samples,
             hop_samples=self.hop_samples,
         )
         self.least_frames = least_frames
-        self.stride = self.hop_samples
-        self.state_size = self.window_samples - self.hop_samples
+
+    @property
+    def stride(self) -> int:
+        """Samples per frame."""
+        return self.hop_samples
+
+    @property
+    def state_size(self) -> int:
+        """Samples of the next frame that came before the chunk."""
+        return self.window_samples - self.hop_samples
 
     def call(self, inputs: Any) -> Any:
-        """What is measured in the waveforms `inputs`."""
+        """The measures of the frames of whole clips."""
         missing = self.least_frames * self.hop_samples - ops.shape(inputs)[1]
         silence = self.state_size + at_least(0, missing)
         return self.measure(ops.pad(inputs, ((0, 0), (silence, 0))))
 
     def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
-        """What is measured in the frames that end in a chunk.
+        """The measures of the frames that end in a chunk, and the next state.
 
         Args:
             chunk: the next samples, `(batch, samples)`, one or more whole hops.
@@ -142,11 +145,11 @@ class CausalFrames(SpectralFrames):
 
     @property
     def channels(self) -> int:
-        """How many numbers a frame is measured by."""
+        """How many numbers a frame has."""
         raise NotImplementedError
 
     def measure(self, samples: Any) -> Any:
-        """`(batch, frames, channels)` of `(batch, samples)`, framed from the first sample on."""
+        """The measures `(batch, frames, channels)` of `(batch, samples)`, without padding."""
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -159,21 +162,21 @@ class CausalFrames(SpectralFrames):
 
 
 class MelFrames(SpectralFrames):
-    """Frames heard in Slaney's mel bands, up to half the rate.
+    """Frames in Slaney's mel bands, up to half the sampling rate.
 
     Args:
         n_mels: number of mel bands from 0 Hz to `rate_hz / 2`, at least 1.
         **kwargs: those of `SpectralFrames`.
 
     Raises:
-        ValueError: as for `SpectralFrames`, or if `n_mels` is not positive.
+        ValueError: as for `SpectralFrames`, or if `n_mels` is not an integer of at least 1.
     """
 
     arguments = (*SpectralFrames.arguments, "n_mels")
 
     def __init__(self, n_mels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        require_positive(n_mels=n_mels)
+        require_sizes(n_mels=n_mels)
         self.n_mels = n_mels
 
     def build(self, input_shape: Shape) -> None:
@@ -182,9 +185,9 @@ class MelFrames(SpectralFrames):
         super().build(input_shape)
 
     def power(self, samples: Any) -> Any:
-        """`(batch, frames, n_mels)` of `(batch, samples)`, framed from the first sample on.
+        """Band powers `(batch, frames, n_mels)` of `(batch, samples)`, without padding.
 
-        What `librosa.feature.melspectrogram` gives for the same frames.
+        Equal to those of `librosa.feature.melspectrogram` for the same frames.
         """
         return in_mel_bands(self.spectrum(samples), self._mel_blocks)
 
@@ -196,7 +199,7 @@ def in_mel_bands(power: Any, blocks: MelBlocks) -> Any:
 
 
 def decibels(power: Any, least: float = _SILENCE_POWER) -> Any:
-    """`power` in dB relative to 1; what is less than `least` counts as that, -100 dB."""
+    """`power` in dB relative to 1; values below `least` count as `least`, by default -100 dB."""
     return ops.log(ops.maximum(power, least)) / DECIBEL
 
 
@@ -215,7 +218,7 @@ def hann(samples: int) -> np.ndarray:
 
 
 def mel_blocks(rate_hz: int, n_fft: int, n_mels: int) -> MelBlocks:
-    """The mel filters as blocks of neighbours: first bin, bin after the last, `(bins, mels)`."""
+    """The mel filters in blocks of neighbours: first bin, bin after the last, `(bins, mels)`."""
     filters = _mel_filters(rate_hz, n_fft, n_mels).astype("float32")
     starts = range(0, n_mels, _BANDS_PER_BLOCK)
     return tuple(
@@ -224,10 +227,10 @@ def mel_blocks(rate_hz: int, n_fft: int, n_mels: int) -> MelBlocks:
 
 
 def _split(filters: np.ndarray, first: int, last: int) -> list[tuple[int, int, np.ndarray]]:
-    """The bands from `first` up to `last` as one block or, where it would be too large, several."""
+    """The bands from `first` to before `last` as one block, or several if it were too large."""
     block = filters[:, first:last]
-    heard: np.ndarray = np.any(block, axis=1)
-    low, high = int(heard.argmax()), len(heard) - int(heard[::-1].argmax())
+    used: np.ndarray = np.any(block, axis=1)
+    low, high = int(used.argmax()), len(used) - int(used[::-1].argmax())
     block = np.ascontiguousarray(block[low:high])
     if block.size <= _LARGEST_BLOCK or block.shape[1] == 1:
         return [(low, high, block)]
@@ -236,7 +239,7 @@ def _split(filters: np.ndarray, first: int, last: int) -> list[tuple[int, int, n
 
 
 def mel_bands_within(rate_hz: int, n_mels: int, low_hz: float, high_hz: float) -> tuple[int, int]:
-    """The mel bands that hear nothing outside `low_hz` to `high_hz`: the first, and the next."""
+    """The mel bands within `low_hz` to `high_hz`: the first, and the one after the last."""
     edges_hz = _mel_edges_hz(rate_hz, n_mels)
     first = int(np.searchsorted(edges_hz, low_hz))
     return first, max(first, int(np.searchsorted(edges_hz, high_hz, "right")) - 2)
@@ -252,10 +255,11 @@ def _mel_filters(rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
 
 
 def _mel_edges_hz(rate_hz: int, n_mels: int) -> np.ndarray:
-    """Where the bands begin, peak and end, from 0 Hz to half the rate: band b at b to b + 2.
+    """The `n_mels + 2` edges: band b begins at edge b, peaks at b + 1 and ends at b + 2.
 
-    They are equally far apart on the scale of the Auditory Toolbox (Slaney, 1998): linear to 1 kHz,
-    15 mels of 66.7 Hz each; logarithmic above, 27 mels for a factor of 6.4.
+    They lie from 0 Hz to half the rate, equally far apart on the scale of the Auditory Toolbox
+    (Slaney, 1998): linear to 1 kHz, 15 mels of 66.7 Hz each; logarithmic above, 27 mels for a
+    factor of 6.4.
     """
     top_hz = rate_hz / 2
     top = 15 + 27 * math.log(top_hz / 1000, 6.4) if top_hz > 1000 else top_hz * 3 / 200

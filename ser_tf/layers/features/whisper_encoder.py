@@ -11,7 +11,8 @@ import numpy as np
 from keras import ops
 
 from ser_tf.layers.features.causal import ABSENT
-from ser_tf.layers.features.framing import Float32Layer, Shape, require, require_positive
+from ser_tf.layers.features.framing import Float32Layer, Shape
+from ser_tf.layers.lmu.checks import require, require_sizes
 
 _POSITIONS = 1500
 _EPSILON = 1e-5
@@ -48,7 +49,7 @@ class WhisperEncoder(Float32Layer):
         self, width: int, heads: int, blocks: int, last_norm: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**{"trainable": False} | kwargs)
-        require_positive(width=width, heads=heads, blocks=blocks)
+        require_sizes(width=width, heads=heads, blocks=blocks)
         rule = "width must be a multiple of 2 and of heads"
         require(width % 2 == 0 and width % heads == 0, rule, width=width, heads=heads)
         self.width = width
@@ -187,7 +188,7 @@ class ThinFrames(Float32Layer):
 
     def __init__(self, stride: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        require_positive(stride=stride)
+        require_sizes(stride=stride)
         self.stride = stride
         self.input_spec = keras.layers.InputSpec(ndim=3)
 

@@ -1,4 +1,4 @@
-"""The coupled cell of Legendre Memory Units: memory and hidden state, each driving the other."""
+"""The coupled cell of Legendre Memory Units: memory and hidden state drive each other."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from ser_tf.layers.lmu import delay
-from ser_tf.layers.lmu.checks import check_rates, check_sizes
+from ser_tf.layers.lmu.checks import require, require_rates, require_sizes
 from ser_tf.layers.lmu.constants import constant
 
 Tensor = Any
@@ -22,8 +22,8 @@ _TAYLOR_TERMS = 8
 _TAYLOR_NORM = 0.5  # 0.5**9 / 9! is a tenth of what float32 resolves
 
 
-# Keras' cell lends its arguments, and the hooks by which `keras.layers.RNN` has a cell prepare
-# what stays the same during a sequence: dropout masks, and here the discrete system.
+# Keras' cell provides arguments, and the hooks by which `keras.layers.RNN` lets a cell prepare what
+# stays the same during a sequence: dropout masks, and here the discrete system.
 @keras.saving.register_keras_serializable(package="ser_tf")
 class LMUCell(keras.layers.SimpleRNNCell):
     """Legendre Memory Unit whose hidden state and memory drive each other.
@@ -35,16 +35,16 @@ class LMUCell(keras.layers.SimpleRNNCell):
         m[t] = A m[t-1] + B u[t]
         h[t] = f(W_x x[t] + W_h h[t-1] + W_m m[t])
 
-    A and B come from a zero-order hold, which is exact, also where theta is learned: its matrix
-    exponential is taken once a sequence, inside the graph. What is learned then is log(theta):
-    theta stays at 1 step or more, and an optimiser's step changes it by a share of itself. Where A
-    and B are learned they are learned as they act in a step, one pair for all memories, starting
-    from the zero-order hold; theta has then no meaning of its own.
+    A and B come from a zero-order hold, which is exact, also with `trainable_theta`: the matrix
+    exponential is then computed once a sequence, inside the graph. The variable is log(theta), so
+    an optimiser's step changes theta in proportion to itself; theta stays at 1 step or more. With
+    `trainable_ab` the discrete A and B are variables, one pair for all memories; they start from
+    the zero-order hold, and theta only sets where they start.
 
     Encoders e start LeCun-uniform, e_m at zero, kernels W Glorot-normal, as the authors published;
-    where rows of a weight stand for several of these, each starts on its own. `encoder` is (e_x,
-    e_h), `memory_encoder` e_m, `kernel` (W_m, W_x), `recurrent_kernel` W_h: shaped like the weights
-    of `keras_lmu.LMUCell` with a `SimpleRNNCell` inside.
+    each block of a weight is initialised by itself. `encoder` is (e_x, e_h), `memory_encoder` e_m,
+    `kernel` (W_m, W_x), `recurrent_kernel` W_h: the shapes of the weights of `keras_lmu.LMUCell`
+    around a `SimpleRNNCell`.
 
     Half precision would lose what a step adds to a long memory, so the cell computes in the dtype
     of its variables.
@@ -52,7 +52,7 @@ class LMUCell(keras.layers.SimpleRNNCell):
     Args:
         units: size of `h`, at least 1.
         order: number of Legendre polynomials a memory keeps, at least 1.
-        theta: length of the memory in steps, above 0; at least 1 where it is learned.
+        theta: length of the memory in steps, above 0; at least 1 with `trainable_theta`.
         memory_d: number of memories side by side, the size of `u`, at least 1.
         hidden_to_memory: whether there is e_h.
         memory_to_memory: whether there is e_m.
@@ -66,10 +66,10 @@ class LMUCell(keras.layers.SimpleRNNCell):
         memory_encoder_initializer: of e_m.
         kernel_initializer: of W_x and W_m.
         recurrent_initializer: of W_h.
-        dropout: rate on what e_x and e_h read, in [0, 1), one mask a sequence.
-        recurrent_dropout: rate on what e_m reads, in [0, 1), one mask a sequence.
-        **kwargs: the other arguments of `keras.layers.SimpleRNNCell`: initialisers, regularisers
-            and constraints, those of kernels also for encoders, and `seed`.
+        dropout: rate for the inputs of e_x and e_h, in [0, 1), one mask a sequence.
+        recurrent_dropout: rate for the input of e_m, in [0, 1), one mask a sequence.
+        **kwargs: other arguments of `keras.layers.SimpleRNNCell`: initialisers, regularisers and
+            constraints (those of kernels apply to encoders too), and `seed`.
 
     Input shape: a step `(batch, channels)` and the state: memories `(batch, memory_d * order)`,
         one after the other, and `h` `(batch, units)`.
@@ -85,6 +85,7 @@ class LMUCell(keras.layers.SimpleRNNCell):
         order: int,
         theta: float,
         memory_d: int = 1,
+        *,
         hidden_to_memory: bool = True,
         memory_to_memory: bool = True,
         input_to_hidden: bool = True,
@@ -102,8 +103,8 @@ class LMUCell(keras.layers.SimpleRNNCell):
         **kwargs: Any,
     ) -> None:
         delay.check(order, theta)
-        check_sizes(units=units, memory_d=memory_d)
-        check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout)
+        require_sizes(units=units, memory_d=memory_d)
+        require_rates(dropout=dropout, recurrent_dropout=recurrent_dropout)
         _check_learned(theta, trainable_theta, trainable_ab)
         policy = keras.dtype_policies.get(kwargs.pop("dtype", None) or keras.config.dtype_policy())
         super().__init__(
@@ -133,7 +134,7 @@ class LMUCell(keras.layers.SimpleRNNCell):
 
     @property
     def current_theta(self) -> float:
-        """The length of the memory in steps as learned so far."""
+        """The length of the memory in steps, as learned so far."""
         if self.trainable_theta and self.built:
             return math.exp(float(ops.convert_to_numpy(self.log_theta)))
         return float(self.theta)
@@ -181,12 +182,12 @@ class LMUCell(keras.layers.SimpleRNNCell):
         return [ops.zeros((batch_size, size), self.compute_dtype) for size in self.state_size]
 
     def get_dropout_mask(self, step_input: Tensor) -> Tensor | None:
-        """The mask for a sequence; `keras.layers.RNN` asks for it before the first step."""
+        """The mask for a sequence, which `keras.layers.RNN` asks for before the first step."""
         self._of_sequence = self._discretise()
         return self._encoder_mask(step_input)
 
     def reset_dropout_mask(self) -> None:
-        """Forgets what was prepared for a sequence."""
+        """Drops what was prepared for a sequence."""
         self._of_sequence = None
         super().reset_dropout_mask()
 
@@ -209,16 +210,16 @@ class LMUCell(keras.layers.SimpleRNNCell):
         return u + self.memory_bias if self.use_bias else u
 
     def _remember(self, m: Tensor, u: Tensor) -> Tensor:
-        """`m` `(batch, memory_d * order)` after an input of `u` `(batch, memory_d)`."""
+        """`m` `(batch, memory_d * order)` after the input `u` `(batch, memory_d)`."""
         system = self._discretise() if self._of_sequence is None else self._of_sequence
         each = ops.reshape(m, (-1, self.memory_d, self.order))
         each = ops.concatenate([each, ops.expand_dims(u, -1)], axis=-1)
         return m + ops.reshape(ops.matmul(each, system), ops.shape(m))
 
     def _discretise(self) -> Tensor:
-        """What a step adds to a row `[m, u]`: `[A - I, B]` transposed, `(order + 1, order)`.
+        """The change of m in a step, for a row `[m, u]`: `[A - I, B]` transposed.
 
-        Without the identity small changes keep all their digits.
+        Its shape is `(order + 1, order)`. Without the identity small changes keep all their digits.
         """
         if self.trainable_ab:
             return ops.convert_to_tensor(self.system)
@@ -237,7 +238,7 @@ class LMUCell(keras.layers.SimpleRNNCell):
         return super().get_dropout_mask(x)
 
     def _weight(self, name: str, kind: str, rows: list[int], columns: int) -> Tensor:
-        """A weight of blocks of `rows`, regularised and constrained as `kind`."""
+        """A weight made of blocks of `rows`, regularised and constrained as `kind`."""
         owner = name if "encoder" in name else kind
         initializer = getattr(self, f"{owner}_initializer")
         return self.add_weight(
@@ -252,7 +253,7 @@ class LMUCell(keras.layers.SimpleRNNCell):
 def _exponential(order: int, rate: Tensor) -> Tensor:
     """`exp(rate A) - I`, transposed, for the continuous A and a rate of at most 1.
 
-    Scaling and squaring of `exp - I`, so that nothing is lost beside the identity.
+    By scaling and squaring of `exp - I`, so that the identity costs no digits.
     """
     a, _ = delay.continuous(order)
     squarings = max(0, math.ceil(math.log2(np.linalg.norm(a) / _TAYLOR_NORM)))
@@ -275,15 +276,18 @@ def _system(order: int, theta: float) -> np.ndarray:
 
 
 def _stacked(initializer: Callable[..., Tensor], rows: list[int]) -> Callable[..., Tensor]:
-    """An initialiser that starts each block of rows as if it were alone."""
+    """An initialiser that initialises each block of rows by itself."""
     return lambda shape, dtype=None: ops.concatenate(
         [initializer((size, shape[1]), dtype) for size in rows], axis=0
     )
 
 
 def _check_learned(theta: float, trainable_theta: bool, trainable_ab: bool) -> None:
-    if trainable_theta and trainable_ab:
-        rule = "trainable_theta and trainable_ab exclude each other: A and B contain theta."
-        raise ValueError(f"{rule} Received: True and True (choices: either, or neither).")
-    if trainable_theta and theta < 1:
-        raise ValueError(f"A learned theta must be at least 1 step. Received: {theta!r}.")
+    require(
+        not (trainable_theta and trainable_ab),
+        "trainable_theta and trainable_ab exclude each other: A and B contain theta",
+        trainable_theta=trainable_theta,
+        trainable_ab=trainable_ab,
+    )
+    if trainable_theta:
+        require(theta >= 1, "theta must be at least 1 step to be trainable", theta=theta)

@@ -1,4 +1,4 @@
-"""Layers of keras_lmu as layers of this package, and weights both ways."""
+"""Conversion of layers from keras_lmu, and of weights in both directions."""
 
 from typing import Any
 
@@ -16,16 +16,16 @@ _HIDDEN_SETTINGS = (
 
 
 def from_keras_lmu(layer: Any) -> LMU:
-    """The layer that gives the same outputs as a built `keras_lmu.LMU`, with copies of its weights.
+    """The layer with the outputs of a built `keras_lmu.LMU`, and copies of its weights.
 
     Args:
-        layer: `keras_lmu.LMU` or `keras_lmu.LMUFeedforward`, built; its hidden cell a `Dense`
+        layer: a built `keras_lmu.LMU` or `keras_lmu.LMUFeedforward`, whose hidden cell is a `Dense`
             layer or None.
 
     Raises:
-        ValueError: if the layer is not built, or uses what the parallel form has not: recurrent
-            connections, a learnable theta, Euler's discretisation, another hidden cell, or an
-            input passed through without a hidden cell.
+        ValueError: if the layer is not built, or has what the parallel form lacks: recurrent
+            connections, a learnable theta, Euler's discretisation, another hidden cell, or
+            `input_to_hidden` without a hidden cell.
     """
     _check(layer)
     settings = {name: getattr(layer, name) for name in _MEMORY_SETTINGS}
@@ -42,7 +42,7 @@ def from_keras_lmu(layer: Any) -> LMU:
 
 
 def to_keras_lmu(ours: LMU, layer: Any) -> None:
-    """Writes the weights of `ours` into a built `keras_lmu.LMU` of the same settings.
+    """Writes the weights of `ours` into a built `keras_lmu.LMU` with the same settings.
 
     Raises:
         ValueError: if a size or a setting differs.
@@ -75,7 +75,7 @@ def _kernel(layer: Any) -> Any:
 
 
 def _pairs(ours: LMU, layer: Any) -> list[tuple[Any, Any]]:
-    """Each weight of ours and its counterpart."""
+    """Each of our weights with its counterpart."""
     dense = layer.hidden_cell
     inner = getattr(layer, "layer", layer)
     pairs = [(ours.kernel, inner.kernel), (ours.bias, inner.bias)]

@@ -1,7 +1,7 @@
 """Causal convolutions with the delay system's impulse response.
 
-Made of matrix products, but for very long sequences: up to some thousand steps products are
-faster than TensorFlow's FFT, differentiate into products, compile under XLA and convert to LiteRT.
+All but one are made of matrix products: up to some thousand steps products are faster than
+TensorFlow's FFT, and their gradients are products, compile under XLA and convert to LiteRT.
 """
 
 import functools
@@ -16,15 +16,15 @@ from ser_tf.layers.lmu.constants import constant
 
 Tensor = Any
 _LARGEST = 2**17
-"""Numbers in the constant of one long product, at most: half a megabyte, in exported models too."""
+"""Most numbers in the constant of one long product: half a megabyte, in exported models too."""
 
 
 def convolve(u: Tensor, kernel: Tensor) -> Tensor:
-    """Inputs of all channels, each convolved with kernels of its own, summed.
+    """Each channel convolved with its own kernels, summed over channels.
 
-    The sequence is cut into blocks. A discrete Fourier transform of two blocks' length, one
-    matrix product, turns the convolution into one matrix product a frequency, over all channels
-    and all earlier blocks (overlap-save with a partitioned kernel; Stockham, 1966).
+    The sequence is cut into blocks. A discrete Fourier transform as long as two blocks, one matrix
+    product, turns the convolution into one matrix product a frequency, over all channels and all
+    earlier blocks (overlap-save with a partitioned kernel; Stockham, 1966).
 
     Args:
         u: float32 `(batch, steps, channels)`.
@@ -63,7 +63,7 @@ def convolve(u: Tensor, kernel: Tensor) -> Tensor:
 
 
 def convolve_by_fft(u: Tensor, kernel: Tensor) -> Tensor:
-    """What `convolve` gives, for a known number of steps and a kernel in one block."""
+    """The result of `convolve`, for a known number of steps and a kernel in one block."""
     steps = u.shape[1]
     size = next_fast_len(steps + kernel.shape[0] - 1, real=True)
     u_re, u_im = ops.rfft(ops.transpose(u, (0, 2, 1)), size)  # (batch, channels, bins)
@@ -75,26 +75,14 @@ def convolve_by_fft(u: Tensor, kernel: Tensor) -> Tensor:
     return first(ops.transpose(y, (0, 2, 1)), steps)
 
 
-def fft_is_cheaper(steps: Any, length: int, channels: int) -> bool:
-    """Whether to choose `convolve_by_fft`; never for an unknown number of steps.
-
-    Measured with TensorFlow on two cores, forward and backward: an output of the FFT takes as
-    long as `400 + 130 channels` multiplications of `convolve`, hardly more for longer sequences.
-    With one channel that is 1.6 times longer at 2,376 steps and half as long at 16,000.
-    """
-    block = block_steps(length, channels)
-    products = 2 * block + 4 * channels * length / block
-    return isinstance(steps, int) and products > 400 + 130 * channels
-
-
-def memories(u: Tensor, order: int, theta: float, block: int, length: int) -> Tensor:
+def memories(u: Tensor, order: int, theta: float, *, block: int, length: int) -> Tensor:
     """The memory after every step, for few orders: one product within blocks, one across them.
 
     Args:
         u: float32 `(batch, steps, channels)`.
         order: number of Legendre polynomials.
         theta: length of the memory in steps.
-        block: steps a block.
+        block: steps in a block.
         length: steps after which the impulse response is over.
 
     Returns:
@@ -114,8 +102,8 @@ def memories(u: Tensor, order: int, theta: float, block: int, length: int) -> Te
 def _before_blocks(x: Tensor, order: int, theta: float, length: int) -> Tensor:
     """The memory before each block of `(rows, blocks, block)`: `(rows, blocks, order)`.
 
-    Of a short sequence, all of which is heard to the end, it is one product, which moves less data
-    than to lay the earlier blocks beside each.
+    For a short sequence that the response spans to its end this is one product, which moves less
+    data than gathering the earlier blocks of each block.
     """
     rows, blocks, block = ops.shape(x)
     reach = reach_blocks(blocks * block, block, length)
@@ -131,11 +119,11 @@ def _before_blocks(x: Tensor, order: int, theta: float, length: int) -> Tensor:
 
 
 def lagged(x: Tensor, lags: Any) -> Tensor:
-    """Every block with the ones before it, zeros before the first.
+    """Every block together with the ones before it; zeros stand before the first.
 
     Args:
         x: `(..., blocks)`.
-        lags: how many blocks to look back, at least 1; 1 is the block itself.
+        lags: number of blocks up to and with the block itself, at least 1.
 
     Returns:
         `(..., blocks, lags)`; `[..., i, j]` is block `i - (lags - 1 - j)`.
@@ -149,32 +137,6 @@ def lagged(x: Tensor, lags: Any) -> Tensor:
     return ops.reshape(x, (*rows, blocks, lags))
 
 
-def block_steps(length: int, channels: int) -> int:
-    """Steps a block that make `convolve` cheapest, as measured with TensorFlow on two cores.
-
-    An output costs `2 block` multiplications for the inverse transform and
-    `4 channels length / block` for the product of the spectra, whose smaller matrices take a
-    little longer.
-    """
-    return _divisor(length, 1.7 * (channels * length) ** 0.5)
-
-
-def memory_block_steps(length: int) -> int:
-    """Steps a block that make `memories` cheapest: an output costs `block + length / block`."""
-    return _divisor(length, length**0.5)
-
-
-def _divisor(length: int, wanted: float) -> int:
-    """The size near the wanted one that covers `length` with the least waste."""
-    sizes = range(max(1, round(wanted * 0.75)), max(1, round(wanted * 1.33)) + 1)
-
-    def cost(size: int) -> float:
-        covered = -(-length // size) * size
-        return covered / length + 0.1 * abs(size / wanted - 1) + 0.05 * (covered != length)
-
-    return min(length, min(sizes, key=cost))
-
-
 def partitioned(order: int, theta: float, block: int, length: int) -> np.ndarray:
     """The impulse response in blocks, the latest lag first: `(block, lags, order)`."""
     lags = -(-length // block)
@@ -184,10 +146,11 @@ def partitioned(order: int, theta: float, block: int, length: int) -> np.ndarray
 
 
 def advance(order: int, theta: float, block: int) -> np.ndarray:
-    """What a block's inputs and the memory before it give for the memory after each step.
+    """The matrix from a block's inputs and the memory before it to the memory after each step.
 
     Returns:
-        `(block + order, block * order)`: a row an input, oldest first, then a row an order.
+        `(block + order, block * order)`: one row for each input, oldest first, then one for each
+        order.
     """
     response = delay.impulse_response(order, theta, block)
     result = np.zeros((block + order, block, order))
@@ -198,14 +161,14 @@ def advance(order: int, theta: float, block: int) -> np.ndarray:
 
 
 def starts(order: int, theta: float, block: int, blocks: int, length: int) -> np.ndarray:
-    """What a sequence's inputs give for the memory before each block.
+    """The matrix from a sequence's inputs to the memory before each block.
 
     Returns:
-        `(blocks * block, blocks * order)`: a row an input, an input counted for `length` steps.
+        `(blocks * block, blocks * order)`: one row for each input, which counts for `length` steps.
     """
     response = np.zeros((blocks * block, order))
-    heard = min(length, blocks * block)
-    response[:heard] = delay.impulse_response(order, theta, heard)
+    reach = min(length, blocks * block)
+    response[:reach] = delay.impulse_response(order, theta, reach)
     result = np.zeros((blocks * block, blocks, order))
     for number in range(1, blocks):
         result[: number * block, number] = response[: number * block][::-1]
@@ -218,12 +181,12 @@ def reversed_response(order: int, theta: float, length: int) -> np.ndarray:
 
 
 def _fourier(block: int, part: str) -> np.ndarray:
-    """Real discrete Fourier transforms of length `2 block` as matrices, by name of the part.
+    """Real discrete Fourier transforms of length `2 block` as matrices, by name.
 
-    "forward": two blocks to their spectrum, `(bins * (re, im), 2 block)`. "real_of" and
-    "imaginary_of": a block before zeros to what gives the real and the imaginary part of a
-    product of spectra, `(bins * (re, im) of the other factor, block)`. "real_back" and
-    "imaginary_back": a part of a spectrum to its share in the second block, `(block, bins)`.
+    "forward": from two blocks to their spectrum, `(bins * (re, im), 2 block)`. "real_of" and
+    "imaginary_of": from a block followed by zeros to the factor that gives the real or imaginary
+    part of a product of spectra, `(bins * (re, im) of the other factor, block)`. "real_back" and
+    "imaginary_back": from a part of a spectrum to its share in the second block, `(block, bins)`.
     """
     size, bins = 2 * block, block + 1
     angle = 2 * np.pi * (np.outer(np.arange(bins), np.arange(size)) % size) / size
@@ -249,7 +212,7 @@ def first(x: Tensor, steps: Any) -> Tensor:
 
 
 def pad(x: Tensor, before: Any, after: Any) -> Tensor:
-    """Zeros before and after on axis 1; the numbers may be tensors."""
+    """`x` with zeros before and after on axis 1; their numbers may be tensors."""
     first, _, last = ops.shape(x)
     parts = [x]
     if not (isinstance(before, int) and before == 0):
@@ -260,6 +223,6 @@ def pad(x: Tensor, before: Any, after: Any) -> Tensor:
 
 
 def reach_blocks(steps: Any, block: int, length: int) -> Any:
-    """Blocks that the kernel reaches over: as many as the sequence or the response has."""
+    """Number of blocks that the kernel spans: as many as the sequence or the response has."""
     blocks, longest = -(-steps // block), -(-length // block)
     return min(blocks, longest) if isinstance(blocks, int) else ops.minimum(blocks, longest)

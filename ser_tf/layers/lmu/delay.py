@@ -11,9 +11,11 @@ import math
 import numpy as np
 from scipy.linalg import expm
 
+from ser_tf.layers.lmu.checks import require_positive, require_sizes
+
 SILENCE = 1e-9
-"""Share of its peak below which the impulse response counts as over: 1/100 of what float32
-resolves."""
+"""The impulse response is over when it stays below this share of its peak: 1/100 of the
+resolution of float32."""
 
 _ROWS = 32
 
@@ -32,18 +34,16 @@ def continuous(order: int) -> tuple[np.ndarray, np.ndarray]:
 
 def check(order: int, theta: float) -> None:
     """Raises ValueError unless order is an integer >= 1 and theta a finite number above 0."""
-    if not isinstance(order, int | np.integer) or isinstance(order, bool) or order < 1:
-        raise ValueError(f"order must be an integer of at least 1. Received: {order!r}.")
-    if not (isinstance(theta, int | float | np.number) and math.isfinite(theta) and theta > 0):
-        raise ValueError(f"theta must be a finite number of steps above 0. Received: {theta!r}.")
+    require_sizes(order=order)
+    require_positive(theta=theta)
 
 
 @functools.lru_cache(maxsize=8)
 def discretise(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
     """A `(order, order)` and B `(order,)` of `m[t] = A m[t-1] + B u[t]`, by zero-order hold.
 
-    Equal to `scipy.signal.cont2discrete(..., dt=1, method="zoh")`. The arrays are shared between
-    callers and read-only.
+    Equal to `scipy.signal.cont2discrete(..., dt=1, method="zoh")`. Callers share the arrays, which
+    are read-only.
 
     Args:
         order: number of Legendre polynomials, at least 1.
@@ -62,23 +62,22 @@ def discretise(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.lru_cache(maxsize=8)
 def impulse_response(order: int, theta: float, length: int) -> np.ndarray:
-    """What the memory holds 0, 1, ... length - 1 steps after an input of 1: `A^t B`.
+    """The memory 0, 1, ... length - 1 steps after an input of 1: `A^t B`.
 
     Returns:
-        A read-only array `(length, order)`, shared between callers.
+        A read-only array `(length, order)`, which callers share.
 
     Raises:
         ValueError: if order, theta or length is out of range.
     """
-    if length < 1:
-        raise ValueError(f"length must be at least 1 step. Received: {length}.")
+    require_sizes(length=length)
     a, b = discretise(order, theta)
     response = np.empty((length, order))
     response[0] = b
     rows = min(_ROWS, length)
     for t in range(1, rows):
         response[t] = a @ response[t - 1]
-    if length > rows:  # products of matrices take a fifth of the time of a product a step
+    if length > rows:  # takes a fifth of the time of one product for each step
         jump = np.linalg.matrix_power(a, rows).T
         for t in range(rows, length, rows):
             end = min(t + rows, length)
@@ -88,7 +87,7 @@ def impulse_response(order: int, theta: float, length: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def powers(order: int, theta: float, length: int) -> np.ndarray:
-    """A, A², ... A^length: a read-only array `(length, order, order)`, shared between callers."""
+    """A, A², ... A^length: a read-only array `(length, order, order)`, which callers share."""
     a, _ = discretise(order, theta)
     result = np.empty((length, order, order))
     result[0] = a
@@ -104,8 +103,8 @@ def audible_steps(order: int, theta: float, length: int | None = None) -> int:
     Args:
         order: number of Legendre polynomials, at least 1.
         theta: length of the window in steps, above 0.
-        length: where to stop looking; None: wherever the response ends, about 1.1 theta for
-            large orders and 21 theta for order 1.
+        length: most steps to look at; None: until the response is over, about 1.1 theta for large
+            orders and 21 theta for order 1.
     """
     if length is not None:
         return length if length <= theta else _last_audible(order, theta, length)

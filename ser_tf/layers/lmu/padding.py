@@ -1,4 +1,4 @@
-"""Masks made harmless: the steps that count moved together, and back to their places."""
+"""Masked sequences: moves the true steps together, and outputs back to their places."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ Tensor = Any
 
 
 def at_the_end(x: Tensor, mask: Tensor) -> Tensor:
-    """The true steps of `(batch, steps, channels)` in their order, then zeros."""
+    """The true steps of `x` `(batch, steps, channels)` in their order, then zeros."""
     steps = ops.shape(x)[1]
     place = ops.arange(steps)
     return _sorted(x, mask, ops.where(mask, place, place + steps))
 
 
 def in_front(x: Tensor, mask: Tensor) -> Tensor:
-    """Zeros, then the true steps of `(batch, steps, channels)` in their order."""
+    """Zeros, then the true steps of `x` `(batch, steps, channels)` in their order."""
     steps = ops.shape(x)[1]
     place = ops.arange(steps)
     return _sorted(x, mask, ops.where(mask, place + steps, place))
 
 
 def silence(u: Tensor, mask: Tensor) -> Tensor:
-    """`u` `(batch, steps, channels)`, the end of what `in_front` gave, zeros kept."""
+    """`u` `(batch, steps, channels)`, from the end of `in_front`'s output, with its zeros back."""
     steps = ops.shape(u)[1]
     left = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
     counts = ops.expand_dims(ops.arange(steps, 0, -1) <= left, -1)
@@ -30,9 +30,9 @@ def silence(u: Tensor, mask: Tensor) -> Tensor:
 
 
 def put_back(h: Tensor, mask: Tensor) -> Tensor:
-    """Outputs of packed steps at the places of the true ones; between, the one before is held.
+    """Outputs of packed steps at the places of the true ones, each held until the next.
 
-    Before the first true step there are zeros.
+    Zeros stand before the first true step.
     """
     place = ops.cumsum(ops.cast(mask, "int32"), axis=1)  # 0: before the first
     h = ops.concatenate([ops.zeros_like(h[:, :1]), h], axis=1)

@@ -1,4 +1,4 @@
-"""The feed-forward Legendre Memory Unit: no recurrence, so all steps at once."""
+"""The feed-forward Legendre Memory Unit: without recurrence, all steps at once."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from ser_tf.layers.lmu import delay, memory, padding, streaming
-from ser_tf.layers.lmu.checks import check_rates, check_sizes
+from ser_tf.layers.lmu.checks import require, require_rates, require_sizes
 
 Tensor = Any
 RECURRENT = ("trainable_theta", "hidden_to_memory", "memory_to_memory")
-"""Arguments of keras_lmu.LMU that need a recurrence and may only be false here."""
+"""Arguments of keras_lmu.LMU that need a recurrence and must be false here."""
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
@@ -23,9 +23,9 @@ class LMU(keras.layers.Layer):
     `h = activation(W_h [m, x] + b_h)`, or the memory itself. Outputs and weights are those of
     `keras_lmu.LMU` with a `Dense` layer, or nothing, as its hidden cell.
 
-    No step waits for another (Chilkuri and Eliasmith, 2021), and the memory of all steps, `order`
-    numbers each, is only computed where that is cheaper than to convolve `u` with the impulse
-    response already multiplied by `W_h`.
+    No step waits for another (Chilkuri and Eliasmith, 2021). The memory of all steps, `order`
+    numbers each, is computed only where that is cheaper than convolving `u` with the product of
+    the impulse response and `W_h` (`ser_tf.layers.lmu.choice`).
 
     Args:
         memory_d: number of memories side by side, the size of `u`, at least 1.
@@ -34,7 +34,7 @@ class LMU(keras.layers.Layer):
         units: size of `h`, at least 1; None: the output is the memory.
         activation: of `h`; only with `units`.
         memory_activation: of `u`.
-        input_to_hidden: whether `h` sees `x`; only with `units`.
+        input_to_hidden: whether `h` reads `x`; only with `units`.
         use_bias: whether `u` has a bias.
         hidden_use_bias: whether `h` has a bias.
         kernel_initializer, bias_initializer: of `W_u` and `b_u`; with kernel_initializer None
@@ -42,15 +42,15 @@ class LMU(keras.layers.Layer):
         hidden_kernel_initializer, hidden_bias_initializer: of `W_h` and `b_h`.
         kernel_regularizer, bias_regularizer, hidden_kernel_regularizer, hidden_bias_regularizer:
             penalties on them.
-        dropout: rate in [0, 1) of the channels of `x` left out in training, the same at all
-            steps of a clip.
-        return_sequences: whether to give all steps or the last one.
-        seed: of the dropout.
+        dropout: rate in [0, 1) of the channels of `x` dropped in training, the same at all steps
+            of a clip.
+        return_sequences: whether to return all steps or the last one.
+        seed: seed of the dropout.
 
     Call arguments:
         inputs: `(batch, steps, channels)`; steps may be unknown and vary.
-        mask: `(batch, steps)` booleans: false steps are passed over, as by Keras' recurrent
-            layers: the memory stands still, and the output is that of the step before.
+        mask: `(batch, steps)` booleans: false steps are skipped as in Keras' recurrent layers: the
+            memory stands still, and the output is that of the step before.
 
     Input shape: `(batch, steps, channels)`.
     Output shape: `(batch, steps, size)` or `(batch, size)`; size is `units` or
@@ -66,6 +66,7 @@ class LMU(keras.layers.Layer):
         order: int,
         theta: float,
         units: int | None = None,
+        *,
         activation: Any = None,
         memory_activation: Any = None,
         input_to_hidden: bool = False,
@@ -86,13 +87,16 @@ class LMU(keras.layers.Layer):
     ) -> None:
         super().__init__(**_without_recurrence(kwargs))
         delay.check(order, theta)
-        check_sizes(memory_d=memory_d, **({} if units is None else {"units": units}))
-        check_rates(dropout=dropout)
-        if units is None and (input_to_hidden or keras.activations.get(activation) != _LINEAR):
-            raise ValueError(
-                "activation and input_to_hidden need units, the size of the hidden part. "
-                f"Received: units=None, activation={activation}, input_to_hidden={input_to_hidden}."
-            )
+        require_sizes(memory_d=memory_d, **({} if units is None else {"units": units}))
+        require_rates(dropout=dropout)
+        hidden = input_to_hidden or keras.activations.get(activation) != _LINEAR
+        require(
+            units is not None or not hidden,
+            "activation and input_to_hidden need units, the size of the hidden part",
+            units=units,
+            activation=activation,
+            input_to_hidden=input_to_hidden,
+        )
         self.memory_d = memory_d
         self.order = order
         self.theta = theta
@@ -118,19 +122,16 @@ class LMU(keras.layers.Layer):
         self.kernel = self.bias = self.hidden_kernel = self.hidden_bias = None
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
-        if len(input_shape) != 3:
-            raise ValueError(f"inputs must be (batch, steps, channels). Received: {input_shape}.")
-        if input_shape[1] == 0:
-            raise ValueError(f"inputs must have a step or more. Received: {input_shape}.")
+        holds = len(input_shape) == 3 and input_shape[1] != 0
+        rule = "inputs must be (batch, steps, channels), with at least one step"
+        require(holds, rule, input_shape=input_shape)
         channels = input_shape[2]
         if self.kernel_initializer is not None:
             shape = (channels, self.memory_d)
             self.kernel = self._weight("kernel", shape, autocast=True)
-        elif channels != self.memory_d:
-            raise ValueError(
-                "without a kernel, the channels of x must be memory_d. "
-                f"Received: {channels} channels, memory_d={self.memory_d}."
-            )
+        else:
+            rule = "without a kernel, inputs must have memory_d channels"
+            require(channels == self.memory_d, rule, channels=channels, memory_d=self.memory_d)
         if self.use_bias:
             self.bias = self._weight("bias", (self.memory_d,), autocast=True)
         if self.units is not None:
@@ -148,20 +149,19 @@ class LMU(keras.layers.Layer):
 
     def initial_state(self, batch: int) -> Tensor:
         """The empty memory of `batch` streams: zeros `(batch, memory_d * order)`, float32."""
-        if batch < 1:
-            raise ValueError(f"batch must be at least 1. Received: {batch}.")
+        require_sizes(batch=batch)
         return ops.zeros((batch, self.memory_d * self.order), "float32")
 
     def step(self, chunk: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Goes on where `state` was left; equal to the whole sequence at once within 1e-5.
+        """The output for the next chunk; equal to that for the whole sequence within 1e-5.
 
         Args:
             chunk: the next steps, at least one, `(batch, steps, channels)`.
             state: from `initial_state` or the step before, `(batch, memory_d * order)`.
 
         Returns:
-            The output of the steps of the chunk, or of its last one without `return_sequences`,
-            and the next state. Without dropout.
+            The output for the steps of the chunk (without `return_sequences` for its last one), and
+            the next state. Nothing is dropped.
 
         Raises:
             ValueError: if a shape is wrong.
@@ -215,7 +215,7 @@ class LMU(keras.layers.Layer):
             h = ops.cast(memory.every_step(u, self.order, self.theta), self.compute_dtype)
         else:
             weights = self._split_weights()[0]
-            h = memory.every_step_times(u, weights, self.order, self.theta)
+            h = memory.every_step(u, self.order, self.theta, weights)
             h = self._activate(h, x)
         return h if mask is None else padding.put_back(h, mask)
 
@@ -231,14 +231,14 @@ class LMU(keras.layers.Layer):
             h = ops.cast(m, self.compute_dtype)
         else:
             weights = self._split_weights()[0]
-            h = memory.last_step_times(u, weights, self.order, self.theta, length)
+            h = memory.last_step(u, self.order, self.theta, length, weights=weights)
             h = self._activate(h, x[:, -1])
         if mask is None:
             return h
         return ops.where(ops.any(mask, axis=1, keepdims=True), h, ops.zeros_like(h))
 
     def _encode(self, x: Tensor) -> Tensor:
-        """What drives the memory, float32 `(batch, steps, memory_d)`."""
+        """The drive of the memory, float32 `(batch, steps, memory_d)`."""
         u = x if self.kernel is None else _every_step(x, ops.cast(self.kernel, x.dtype))
         if self.bias is not None:
             u = ops.add(u, ops.cast(self.bias, u.dtype))
@@ -260,21 +260,17 @@ class LMU(keras.layers.Layer):
         return self.activation(h)
 
     def _split_weights(self) -> list[Tensor]:
-        """What the hidden part makes of the memory and of the inputs."""
+        """The hidden part's weights for the memory and for the inputs."""
         return ops.split(ops.cast(self.hidden_kernel, "float32"), [self.memory_d * self.order])
 
     def _check_stream(self, chunk: tuple[Any, ...], state: tuple[Any, ...]) -> None:
-        if len(chunk) != 3 or chunk[1] == 0:
-            raise ValueError(
-                f"a chunk must be (batch, steps, channels), steps >= 1. Received: shape {chunk}."
-            )
+        rule = "chunk must be (batch, steps, channels), with at least one step"
+        require(len(chunk) == 3 and chunk[1] != 0, rule, shape=chunk)
         size = self.memory_d * self.order
         batches_differ = None not in (chunk[0], state[0]) and chunk[0] != state[0]
-        if len(state) != 2 or state[1] != size or batches_differ:
-            raise ValueError(
-                f"a state must be (batch, memory_d * order), here ({chunk[0]}, {size}). "
-                f"Received: shape {state}."
-            )
+        holds = len(state) == 2 and state[1] == size and not batches_differ
+        rule = f"state must be (batch, memory_d * order), here ({chunk[0]}, {size})"
+        require(holds, rule, shape=state)
 
 
 _LINEAR = keras.activations.linear
@@ -283,8 +279,8 @@ _LINEAR = keras.activations.linear
 def _every_step(x: Tensor, weights: Tensor) -> Tensor:
     """`x @ weights` for `(..., channels)` and `(channels, units)`."""
     if len(x.shape) == 3 and 1 in weights.shape:
-        # As one product over all steps of the batch, which Keras makes of it, TensorFlow computes
-        # outer products five times slower than as a product a sequence.
+        # Keras would make one product over all steps of the batch of it; TensorFlow computes outer
+        # products five times as fast as one product for each sequence.
         weights = ops.expand_dims(weights, 0)
     return ops.matmul(x, weights)
 
@@ -293,7 +289,7 @@ def _without_recurrence(settings: dict[str, Any]) -> dict[str, Any]:
     for name in RECURRENT:
         if settings.get(name):
             raise ValueError(
-                f"{name} needs the recurrent form (choose LMUCell in keras.layers.RNN); "
-                f"the parallel one has it false. Received: {name}={settings[name]}."
+                f"{name} must be false: it needs a recurrence, which LMUCell has in "
+                f"keras.layers.RNN. Received: {name}={settings[name]}."
             )
     return {name: value for name, value in settings.items() if name not in RECURRENT}

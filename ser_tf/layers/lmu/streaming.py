@@ -1,4 +1,4 @@
-"""The memory carried from chunk to chunk of a stream."""
+"""The memory of streams, carried from chunk to chunk."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def memories(u: Tensor, state: Tensor, order: int, theta: float) -> Tensor:
 
 
 def block_steps(order: int) -> int:
-    """Steps computed by one product: as many as a constant of 4 MB allows, at most 64."""
+    """Steps computed by one product: as many as fit a constant of 4 MB, at most 64."""
     steps = next((n for n in range(64, 1, -1) if n * (n + order) * order <= _LARGEST), 1)
     return steps
 

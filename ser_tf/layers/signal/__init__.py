@@ -1,1 +1,1 @@
-"""Waveforms in the graph: WAV bytes and resampling."""
+"""Waveforms in the graph: WAV decoding and resampling."""

@@ -1,46 +1,53 @@
-"""From causal features to one vector a clip: for whole clips, and chunk by chunk for streams."""
+"""From causal features to one vector a clip, for whole clips and chunk by chunk."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from ser_tf.layers import streaming
 from ser_tf.layers.features.causal import ABSENT
-from ser_tf.layers.lmu.checks import check_rates, check_sizes
+from ser_tf.layers.lmu.checks import (
+    require,
+    require_not_negative,
+    require_positive,
+    require_rates,
+    require_sizes,
+)
 from ser_tf.layers.lmu.parallel import LMU
+from ser_tf.layers.streaming import Streaming, split
 
 Tensor = Any
 _TINY = 1e-30
 
 
 @keras.saving.register_keras_serializable(package="ser_tf")
-class LMUSummary(keras.layers.Layer):
-    """What a stack of Legendre Memory Units has made of a clip so far.
+class LMUSummary(Streaming, keras.layers.Layer):
+    """One vector a clip from a stack of Legendre Memory Units.
 
-    Blocks of `block_frames` frames, each beside `look_back` blocks before it, pass a dense layer,
-    batch normalisation and ReLU: a strided convolution that looks back only. LMU layers follow,
-    layer normalisation between them. The states of the last one are pooled over time into their
-    means and standard deviations (Snyder et al., 2018), weighted by what the features say that a
-    frame counts, and by `exp(-age / memory_frames)`.
+    Each block of `block_frames` frames, together with the `look_back` blocks before it, passes a
+    dense layer, batch normalisation and ReLU: a strided convolution that looks back only. LMU
+    layers follow, with layer normalisation between them. The states of the last one are pooled over
+    time into means and standard deviations (Snyder et al., 2018), weighted by the frames' weights
+    and by `exp(-age / memory_frames)`.
 
     Args:
-        block_frames: frames a block, at least 1.
-        look_back: blocks before its own that a block sees, at least 0.
+        block_frames: frames in a block, at least 1.
+        look_back: number of earlier blocks read with each block, at least 0.
         filters: channels of the first, dense layer.
         units: size of the hidden state of each LMU layer.
         order: number of Legendre polynomials a memory keeps.
         theta: length of each LMU layer's memory in frames.
         memory_d: number of memories side by side in each LMU layer.
-        memory_frames: age at which a state counts 1/e of what it did.
+        memory_frames: age at which a state counts 1/e of what it did, above 0.
         dropout: rate after the dense layer and between LMU layers, in [0, 1).
-        channel_dropout: rate at which a clip in training loses whole channels, in [0, 1).
-        noise: deviation of the Gaussian noise on the channels in training, in [0, 1].
+        channel_dropout: rate of a clip's channels dropped in training, in [0, 1).
+        noise: standard deviation of the Gaussian noise on the channels in training, in [0, 1].
 
-    Input shape: `(batch, frames, channels)`, the last channel the logarithm of the frames'
-        weights. Frames after the last whole block, and blocks with absent frames, are passed over.
-    Output shape: `(batch, 2 * units[-1])`, float32: means, then deviations. Before the first block
-        has ended: zeros, and the smallest deviation.
+    Input shape: `(batch, frames, channels)`, at least `block_frames` frames, the last channel the
+        logarithm of a frame's weight. Frames after the last whole block, and blocks with absent
+        frames, are left out.
+    Output shape: `(batch, 2 * units[-1])`, float32: means, then standard deviations. Of a clip
+        that is all absent: zeros, then the smallest deviation.
 
     Raises:
         ValueError: if an argument breaks its rule.
@@ -48,6 +55,7 @@ class LMUSummary(keras.layers.Layer):
 
     def __init__(
         self,
+        *,
         block_frames: int,
         look_back: int,
         filters: int,
@@ -62,18 +70,15 @@ class LMUSummary(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if len(units) != len(theta) or not units:
-            raise ValueError(
-                f"units and theta must name one layer or more each. Received: {units}, {theta}."
-            )
-        check_sizes(block_frames=block_frames, filters=filters)
-        check_rates(dropout=dropout, channel_dropout=channel_dropout)
-        if look_back < 0 or not memory_frames > 0:
-            raise ValueError(
-                "look_back must not be negative and memory_frames above 0. "
-                f"Received: {look_back}, {memory_frames}."
-            )
-        self.block_frames = self.stride = block_frames
+        rule = (
+            "units and theta must have one number for each LMU layer, of which there is one or more"
+        )
+        require(len(units) == len(theta) > 0, rule, units=units, theta=theta)
+        require_sizes(block_frames=block_frames, filters=filters)
+        require_not_negative(look_back=look_back)
+        require_positive(memory_frames=memory_frames)
+        require_rates(dropout=dropout, channel_dropout=channel_dropout)
+        self.block_frames = block_frames
         self.look_back = look_back
         self.filters = filters
         self.units = tuple(units)
@@ -120,8 +125,13 @@ class LMUSummary(keras.layers.Layer):
         self.built = True
 
     @property
+    def stride(self) -> int:
+        """Frames per block."""
+        return self.block_frames
+
+    @property
     def state_size(self) -> int:
-        """How many numbers a stream carries from chunk to chunk."""
+        """How many numbers the layer carries from chunk to chunk."""
         return sum(self._sizes)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
@@ -139,13 +149,13 @@ class LMUSummary(keras.layers.Layer):
 
         Args:
             chunk: `(batch, frames, channels)`, frames a multiple of `block_frames`.
-            state: zeros, or what the call before gave, `(batch, state_size)`.
+            state: zeros, or the state after the chunk before, `(batch, state_size)`.
 
         Returns:
-            The summary of all that was heard up to the end of the chunk, and the next state.
+            The summary of all frames up to the end of the chunk, and the next state.
         """
         blocks, weight = self._blocks(chunk[..., :-1], chunk[..., -1])
-        tail, *states, sums = streaming.split(state, self._sizes)
+        tail, *states, sums = split(state, self._sizes)
         h, tail = self._look_back(blocks, tail)
         following = []
         for number, (memory, before) in enumerate(zip(self.memories, states, strict=True)):
@@ -183,7 +193,7 @@ class LMUSummary(keras.layers.Layer):
         return x, ops.where(ops.min(counts, axis=2, keepdims=True) > ABSENT, weight, 0.0)
 
     def _look_back(self, blocks: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
-        """The dense layer of every block beside the ones before, and the next chunk's tail."""
+        """The dense layer of every block with the ones before it, and the next chunk's tail."""
         batch, steps, size = ops.shape(blocks)
         x = ops.concatenate([ops.reshape(tail, (batch, self.look_back, size)), blocks], axis=1)
         seen = [x[:, lag : lag + steps] for lag in range(self.look_back + 1)]
@@ -191,13 +201,13 @@ class LMUSummary(keras.layers.Layer):
         return self.dense(ops.concatenate(seen, axis=2)), tail
 
     def _normalise(self, number: int, h: Tensor, weight: Tensor, training: bool) -> Tensor:
-        """What LMU layer `number` reads: the dense layer's output or the states before it."""
+        """The input of LMU layer `number`, from the dense layer or from the LMU layer before it."""
         if number:
             return self.norms[number](h)
         return ops.relu(self.norms[0](h, training=training, mask=weight[..., 0] > 0))
 
     def _pool(self, h: Tensor, weight: Tensor, before: Tensor) -> Tensor:
-        """The sums so far of weights, of weighted states and of their squares."""
+        """The sums so far of weights, of weighted states and of weighted squares."""
         h = ops.cast(h, "float32")
         steps, memory_blocks = ops.shape(h)[1], self.memory_frames / self.block_frames
         age = ops.cast(ops.arange(steps - 1, -1, -1), "float32")[:, None]
