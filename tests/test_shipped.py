@@ -59,6 +59,24 @@ def test_the_published_version_answers_as_the_model(recogniser):
     np.testing.assert_allclose(probabilities[0], expected, atol=1e-5)
 
 
+def test_keras_loads_the_model_in_a_process_that_imported_the_layers_alone(recogniser):
+    code = (
+        "import importlib, json, keras, pkgutil, ser_tf.layers\n"
+        "known = {*keras.saving.get_custom_objects()}\n"
+        f"model = keras.saving.load_model({str(FOLDER / 'model.keras')!r})\n"
+        "print(json.dumps(model(keras.ops.ones((1, 16_000)))[0].numpy().tolist()))\n"
+        "for module in pkgutil.walk_packages(ser_tf.layers.__path__, 'ser_tf.layers.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "assert known == {*keras.saving.get_custom_objects()}\n"
+    )
+    # Keras only warns of weights that it does not find.
+    command = [sys.executable, "-W", "error::UserWarning", "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    expected = recogniser.artifact.model(np.ones((1, 16_000), np.float32))[0]
+    np.testing.assert_array_equal(np.float32(json.loads(answer.stdout)), expected)
+
+
 @pytest.mark.parametrize("gain_db", [6, -30])
 def test_gain_changes_hardly_a_probability(recogniser, gain_db):
     waveform = 0.3 * synthesise(3, "happy", 1, 1)
