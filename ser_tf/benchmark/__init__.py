@@ -11,18 +11,18 @@ from ser_tf.commandline.command import command, make_parser
 
 
 class Benchmark(Protocol):
-    """What a module of this package offers to be a benchmark; `SUMMARY` is its line of help."""
+    """The interface of a benchmark, a module of this package; `SUMMARY` is its line of help."""
 
     SUMMARY: str
 
     def add_flags(self, parser: argparse.ArgumentParser) -> None:
-        """Adds the flags of its own."""
+        """Adds its own flags."""
 
     def run(self, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-        """What it measured, a dictionary a row."""
+        """The measurements, one dictionary for each row."""
 
     def table(self, results: Sequence[dict[str, Any]]) -> str:
-        """The same as lines of text."""
+        """The measurements as lines of text."""
 
 
 BENCHMARKS: dict[str, Benchmark] = {

@@ -1,4 +1,4 @@
-"""The LMU layer against others: the time of a step and the peak of memory."""
+"""The LMU layer compared with others: time of a step and peak of memory."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ _OURS = next(iter(WAYS))
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds what to compare, for how long, and how much a case may take."""
+    """Adds the flags for the cases, their duration and their limits."""
     parser.add_argument(
         "--cases",
         nargs="+",
@@ -56,8 +56,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The steps of every layer at every shape, one process after the other.
 
-    A case that takes more memory or time than it may is ended: what it was measured until then
-    stays, and `failure` says why there is no more.
+    A case that passes its limit of memory or time is ended. What was measured until then stays, and
+    `failure` says why there is no more.
     """
     if not Path("/proc/self/status").exists():
         raise InputError("benchmark lmu: reads the peak of memory from /proc, which Linux has.")
@@ -102,7 +102,7 @@ def _measure(case: str, way: str, arguments: argparse.Namespace) -> dict[str, An
 
 
 def watch(process: "subprocess.Popen[Any]", memory_gb: float, seconds: float) -> str | None:
-    """Waits for the end; says which limit was passed first, if one was."""
+    """Waits for the end of a process, and returns which limit it passed first, if any."""
     until = time.monotonic() + seconds
     while process.poll() is None:
         if _resident_gb(process.pid) > memory_gb:

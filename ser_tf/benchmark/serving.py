@@ -1,4 +1,4 @@
-"""A published model: size, latency, throughput, and whether it hears every rate alike."""
+"""An exported model: size, latency, throughput, and agreement between sampling rates."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ _BATCH = 16
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the model, and the clips on which rates are compared."""
+    """Adds the flags for the model, and for the clips on which rates are compared."""
     parser.add_argument(
         "--model-dir",
         type=Path,
@@ -101,7 +101,7 @@ def _requests(arguments: argparse.Namespace, version: Path, cores: int) -> list[
 
 
 def _agreement(arguments: argparse.Namespace, version: Path, rate_hz: int) -> list[dict[str, Any]]:
-    """Labels of files of other rates, and of the same files resampled by soxr."""
+    """Agreement of labels: files at other rates, and the same files resampled by soxr."""
     import tensorflow as tf
 
     from ser_tf import corpora
@@ -126,7 +126,7 @@ def _agreement(arguments: argparse.Namespace, version: Path, rate_hz: int) -> li
 
 
 def _labels(serve: Callable[..., Any], clips: list["np.ndarray"], rate_hz: int) -> list[bytes]:
-    """What is answered to the clips as WAV files of this rate."""
+    """The labels of the clips, sent as WAV files of this rate."""
     import tensorflow as tf
 
     files = [audio.to_wav(clip, rate_hz) for clip in clips]
@@ -136,7 +136,7 @@ def _labels(serve: Callable[..., Any], clips: list["np.ndarray"], rate_hz: int) 
 
 
 def _difference_db(recorded: "np.ndarray", heard: "np.ndarray", from_hz: int, to_hz: int) -> float:
-    """How far below the signal the difference between the graph's resampling and soxr's lies."""
+    """How many dB the graph's resampling differs from soxr's, below the signal."""
     import numpy as np
 
     from ser_tf.layers.signal.resample import resample

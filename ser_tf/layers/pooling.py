@@ -15,7 +15,7 @@ _TINY = 1e-30
 
 @keras.saving.register_keras_serializable("ser_tf")
 class SplitWeights(Float32Layer):
-    """Frames and their weights, which features of clips of any length carry in the last channel.
+    """Separates frames from their weights, the last channel of features of any length.
 
     Input shape: `(batch, frames, channels + 1)`, the last channel the logarithm of the weight.
     Output shape: the frames, `(batch, frames, channels)`, and the weights, `(batch, frames)`, 0.0
@@ -59,7 +59,7 @@ class WeightedPooling(Float32Layer):
         self.pooling = pooling
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """The vectors of the clips `inputs`."""
+        """The vectors of whole clips, from frames and weights."""
         frames, weights = (ops.cast(x, "float32") for x in inputs)
         if self.pooling == "last":
             places = ops.arange(ops.shape(weights)[1])

@@ -20,13 +20,13 @@ _EPSILON = 1e-5
 
 @keras.saving.register_keras_serializable("ser_tf")
 class WhisperEncoder(Float32Layer):
-    """What the first blocks of Whisper's encoder make of log-mel frames, 50 frames a second.
+    """The first blocks of Whisper's encoder: from log-mel frames to 50 frames a second.
 
     Two convolutions, the second with stride 2, sinusoidal positions counted from the first frame,
-    and pre-norm transformer blocks. A clip ends before its first absent frame: what follows does
-    not change the frames before.
+    and pre-norm transformer blocks. A clip ends before its first absent frame, and nothing after
+    that changes the frames before.
 
-    The weights are meant to be Whisper's and stay as they are: `trainable` is False by default.
+    The weights are to be Whisper's own, so `trainable` is False by default.
 
     Input shape: `(batch, mel_frames, bands + 1)`, at most 3,000 frames, the last channel the
         logarithm of the frame's weight; absent frames, marked by `ABSENT`, come last.
@@ -36,7 +36,7 @@ class WhisperEncoder(Float32Layer):
     Args:
         width: channels, a multiple of 2 and of `heads`.
         heads: heads of attention, at least 1.
-        blocks: how many transformer blocks, at least 1.
+        blocks: number of transformer blocks, at least 1.
         last_norm: whether layer normalisation follows the last block, as after the whole encoder.
 
     Raises:
@@ -73,7 +73,7 @@ class WhisperEncoder(Float32Layer):
         for number, part in enumerate(parts):
             part.build((None, None, self.width if number else bands))
             part.trainable = self.trainable
-        # A weight, for Whisper's own are rounded to half precision.
+        # A weight, because Whisper's own positions are rounded to half precision.
         self.positions = self.add_weight(
             shape=(_POSITIONS, self.width),
             initializer=lambda *_, **__: _sinusoids(self.width),
@@ -83,12 +83,12 @@ class WhisperEncoder(Float32Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """The frames of the clips `inputs`."""
+        """The encoder's frames of whole clips."""
         counts = inputs[..., -1:]
         heard = ops.cast(counts > ABSENT, "float32")
         x = inputs[..., :-1]
         for convolution in self.convolutions:
-            # Beyond a clip's end lie the zeros that a convolution pads with.
+            # A convolution pads with zeros, so zeros are to follow each clip too.
             x = ops.pad(x * heard, ((0, 0), (1, 1), (0, 0)))
             x = _gelu(convolution(x))
         counts, heard = counts[:, ::2], heard[:, ::2]  # (batch, frames, 1)
@@ -152,7 +152,7 @@ class WhisperBlock(Float32Layer):
         return input_shape
 
     def _attention(self, x: Any, unheard: Any) -> Any:
-        if x.shape[1] == 1:  # of which Keras' softmax would warn
+        if x.shape[1] == 1:  # Keras would warn of a softmax over one frame
             return self.attended(self.value(x))
         batch, frames, _ = ops.shape(x)
         size = self.width // self.heads
@@ -170,15 +170,15 @@ class WhisperBlock(Float32Layer):
 
 @keras.saving.register_keras_serializable("ser_tf")
 class ThinFrames(Float32Layer):
-    """Frames thinned in time: the means of `stride` frames, of those among them that are heard.
+    """Frames thinned in time: means over `stride` frames, of those that are present.
 
     Input shape: `(batch, frames, channels)`, the last channel the logarithm of a weight: 0.0, or
-        `ABSENT` of the frames that come last.
+        `ABSENT` for the absent frames, which come last.
     Output shape: `(batch, ceil(frames / stride), channels)`; absent frames are zeros but for the
         last channel.
 
     Args:
-        stride: frames a mean, at least 1.
+        stride: number of frames in a mean, at least 1.
 
     Raises:
         ValueError: if `stride` is less than 1.
@@ -193,7 +193,7 @@ class ThinFrames(Float32Layer):
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
     def call(self, inputs: Any) -> Any:
-        """The means of the frames `inputs`."""
+        """The means of every `stride` frames."""
         batch, frames, channels = ops.shape(inputs)
         thinned = -(-frames // self.stride)
         heard = ops.cast(inputs[..., -1:] > ABSENT, "float32")
@@ -213,7 +213,7 @@ class ThinFrames(Float32Layer):
 def _gelu(x: Any) -> Any:
     """The exact GELU, in the one form for which LiteRT has an operator.
 
-    It asks for the factors in this order, and freezing a graph sorts them by name.
+    LiteRT needs the factors in this order, and freezing a graph sorts them by name.
     """
     with keras.name_scope("gelu_first"):
         half = 0.5 * x

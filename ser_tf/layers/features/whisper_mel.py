@@ -16,21 +16,21 @@ from ser_tf.layers.features.spectrum import hann, in_mel_bands, mel_blocks
 
 RATE_HZ = 16_000
 LONGEST_SECONDS = 30
-"""Whisper has positions for no more."""
+"""Whisper has no positions beyond this."""
 
 _WINDOW = 400
 _HOP = 160
 _BANDS = 80
 _FRAME = 2 * _HOP
-"""Samples a frame of the encoder, whose second convolution has stride 2."""
+"""Samples in a frame of the encoder, whose second convolution has stride 2."""
 
 _FACTOR = 20
-"""The 400-sample Fourier transform in two steps of 20."""
+"""The Fourier transform of 400 samples is done in two steps of 20."""
 
 
 @keras.saving.register_keras_serializable("ser_tf")
 class WhisperLogMel(Float32Layer):
-    """Levels of 80 mel bands as Whisper takes them, 100 frames a second.
+    """Whisper's levels of 80 mel bands, 100 frames a second.
 
     Frames are 400-sample Hann windows centred on multiples of 160 samples. The clip is reflected
     in front of its first sample and followed by zeros, as in Whisper's training. A level is the
@@ -57,7 +57,7 @@ class WhisperLogMel(Float32Layer):
         self.built = True
 
     def call(self, inputs: Any) -> Any:
-        """The levels of the waveforms `inputs`, and which frames are heard."""
+        """The levels of the frames of `inputs`, and the frames' weights."""
         samples = inputs[:, : LONGEST_SECONDS * RATE_HZ]
         batch, length = ops.shape(samples)
         frames = -(-length // _FRAME)
@@ -73,7 +73,7 @@ class WhisperLogMel(Float32Layer):
         return ops.concatenate([(levels + 4.0) / 4.0, weights], axis=2)
 
     def spectrum(self, samples: Any) -> Any:
-        """The power `(batch, frames, 201)` of waveforms, framed from the first sample on.
+        """Power spectra `(batch, frames, 201)` of waveforms, without padding.
 
         By matrix products, because LiteRT has Fourier transforms of lengths 2**n only, and in two
         steps, because its int8 rounds matrices of 1,024 numbers or more: with n = 20 a + b and
@@ -108,7 +108,7 @@ class WhisperLogMel(Float32Layer):
 def _weights(sounds: Any) -> Any:
     """Logarithms of weights `(batch, frames, 1)`: `ABSENT` after the last frame that `sounds`.
 
-    The first frame is always heard, so that no clip is empty.
+    The first frame is always present, so that no clip is empty.
     """
     places = ops.arange(ops.shape(sounds)[1])
     last = ops.max(ops.where(sounds, places, 0), axis=1, keepdims=True)

@@ -1,8 +1,8 @@
 """Resampling in the graph: any rate to any other, by core TensorFlow operators alone.
 
 The waveform's spectrum is cut or extended: a forward FFT of `n` samples and an inverse one of `m`
-change the rate by `m / n`. Beside windowed-sinc interpolation of the same quality this reads no
-sample a hundred times over, and is an order of magnitude faster.
+change the rate by `m / n`. Windowed-sinc interpolation of the same quality reads every sample
+a hundred times; this is an order of magnitude faster.
 """
 
 import tensorflow as tf
@@ -12,7 +12,7 @@ import tensorflow as tf
 _HALF_AMPLITUDE = 0.9568
 _ROLL_OFF = 0.0164
 
-# The filter's impulse response is below 1e-8 so many samples of the lower rate from its centre;
+# So far from its centre, in samples of the lower rate, the filter's impulse response is below 1e-8:
 # as many zeros keep a clip's end from wrapping round to its beginning.
 _RINGING_SAMPLES = 256
 
@@ -28,8 +28,8 @@ def resample(
 
     Filtered as `librosa.resample` does by default (soxr, "high quality"): flat up to 0.91 of the
     lower rate's Nyquist frequency, nothing above it. On speech the difference from it is 65 to 80
-    dB below the signal. Where no FFT lengths stand in the very ratio of the rates (whole numbers
-    usually have such), the time axis is right to a hundredth of a sample at the clip's end.
+    dB below the signal. Where no two FFT lengths have exactly the ratio of the rates (for integer
+    rates some usually do), the time axis is right to a hundredth of a sample at the clip's end.
     Values are not clipped: they may exceed [-1, 1] by the filter's overshoot.
 
     Args:
@@ -68,8 +68,8 @@ def _change_rate(waveform: tf.Tensor, ratio: tf.Tensor) -> tf.Tensor:
 def _fft_lengths(least: tf.Tensor, ratio: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Two lengths, the first from `least` up, whose quotient is `ratio` and whose FFTs are fast.
 
-    An FFT takes five to ten times as long where its length has a large prime factor; a hundredth
-    of a sample's drift over the clip is held worth one such factor.
+    An FFT takes five to ten times as long where its length has a large prime factor; a drift
+    of a hundredth of a sample over the clip counts as much as one such factor.
     """
     before = tf.cast(least, tf.int64) + tf.range(_CANDIDATES, dtype=tf.int64)
     exact = tf.cast(before, tf.float64) * ratio

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 MOST_CHUNKS = 128
-"""Chunks looked at in search of the format and the samples; beyond them a file is not read."""
+"""Most chunks that are searched for the format and the samples."""
 
 MOST_SAMPLES = 2**24
-"""Samples that are decoded, over all channels: at 48 kHz, 350 s of one. No file can take more
-memory than they do."""
+"""Most samples that are decoded, over all channels: 350 s of one channel at 48 kHz. This bounds the
+memory that any file can take."""
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _SUBFORMAT_TAIL = bytes.fromhex("000000001000800000aa00389b71")
@@ -35,7 +35,7 @@ _NAMES = {
 
 
 class _Chunks(NamedTuple):
-    """How far the walk over the chunks is: byte offsets of chunk headers, -1 until found."""
+    """The state of the search over the chunks: byte offsets of chunk headers, -1 until found."""
 
     step: Any
     at: Any
@@ -44,7 +44,7 @@ class _Chunks(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """What the headers say, as int64 scalars; the samples are `size` bytes from `start`."""
+    """The contents of the headers, as int64 scalars; the samples are `size` bytes from `start`."""
 
     code: Any
     bits: Any
@@ -55,12 +55,12 @@ class _Layout(NamedTuple):
 
 
 def decode_wav(content: Any) -> tuple[Any, Any, Any]:
-    """The waveform in the bytes of a WAV file, or what is wrong with them; it never raises.
+    """The waveform in the bytes of a WAV file, or what is wrong with them. It never raises.
 
     Reads PCM of 8, 16, 24 and 32 bits and float of 32 and 64, plain or extensible, with any number
     of channels and any chunks around. Samples are scaled as libsndfile does it. A file cut short,
     or streamed by a writer that did not know its length (data of size 0 or 0xFFFFFFFF, or larger
-    than the file), gives the whole blocks that are there. Of more than `MOST_SAMPLES` none is
+    than the file), gives the whole blocks that it has. A file of more than `MOST_SAMPLES` is not
     decoded.
 
     Args:
@@ -86,7 +86,7 @@ def decode_wav(content: Any) -> tuple[Any, Any, Any]:
 
 
 def _parse(content: Any) -> tuple[_Layout, Any]:
-    """The layout of the file, and the first thing that is wrong with it or an empty string."""
+    """The layout of the file, and the first error in it or an empty string."""
     length = tf.cast(tf.strings.length(content), tf.int64)
     riff = _bytes(content, tf.constant(0, tf.int64), 12)
     chunks = _walk(content, length)
@@ -115,10 +115,10 @@ def _parse(content: Any) -> tuple[_Layout, Any]:
 
 
 def first_error(wrong: Sequence[tuple[Any, Any]]) -> Any:
-    """The text of the first that is wrong, or an empty string.
+    """The text of the first error, or an empty string.
 
     Args:
-        wrong: pairs of whether it is, bool, and what to say of it, string, of one shape.
+        wrong: pairs of whether there is the error, bool, and its text, string, of one shape.
     """
     error = tf.constant("")
     for is_wrong, text in reversed(wrong):
@@ -160,9 +160,9 @@ def _format_code(fmt: Any) -> Any:
 
 
 def _data_size(content: Any, length: Any, data: Any, riff_size: Any) -> Any:
-    """The bytes of samples that are there; a size never filled in stands for the whole rest.
+    """The number of bytes of samples; a size never filled in stands for the rest of the file.
 
-    Size 0 is a true one only in a file whose RIFF size was filled in as well.
+    Size 0 means no samples only if the RIFF size was filled in.
     """
     available = tf.maximum(length - data - 8, 0)
     size = _unsigned(_bytes(content, data + 4, 4))
@@ -171,7 +171,7 @@ def _data_size(content: Any, length: Any, data: Any, riff_size: Any) -> Any:
 
 
 def _unreadable(layout: _Layout) -> list[tuple[Any, Any]]:
-    """What can be wrong with a layout, in the order to say it: whether it is, and the phrase."""
+    """The possible errors in a layout, most important first: whether it is there, and its text."""
     code, bits, rate_hz = map(tf.strings.as_string, (layout.code, layout.bits, layout.rate_hz))
     names = tf.where(layout.code == list(_NAMES), list(_NAMES.values()), "")
     known = (layout.code == _PCM) | (layout.code == _FLOAT)
