@@ -351,16 +351,46 @@ def test_memory_that_runs_out_is_one_line(run_fit, tmp_path, monkeypatch, capsys
     assert "training.batch_size: memory ran out in epoch 1" in capsys.readouterr().err
 
 
-def test_only_a_run_is_removed(tmp_path):
-    names = ("fold-1/lmu-0/config.json", "tensorboard/mine", "fold-2/config.json")
-    for name in names:
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).touch()
+OURS = '{"format": 2, "classes": [], "config": {}}'
+THEIRS = ("fold-1/weights.pt", "tensorboard/mine", "fold-2/notes.txt", "fold-4/a/config.json")
+
+
+def fill(folder, contents):
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+
+
+@pytest.mark.parametrize(
+    "config", ["", "{}", "[1]", "7", '{"format": 2}', '{"model_type": "bert"}']
+)
+def test_nothing_in_a_folder_of_others_is_removed(config, tmp_path):
+    names = (
+        *THEIRS,
+        "metrics.json",
+        "fold-1/config.json",
+        "tensorboard/train/events.out.tfevents.1",
+    )
+    fill(tmp_path, {"config.json": config, **dict.fromkeys(names, "theirs")})
+    with pytest.raises(InputError, match=r"its config\.json is not of a model folder"):
+        model_folder.remove_run(tmp_path)
+    assert all((tmp_path / name).is_file() for name in ("config.json", *names))
+
+
+def test_only_the_files_of_a_run_are_removed(tmp_path):
+    ours = ("config.json", "fold-2/config.json", "fold-3/config.json", "fold-3/model.keras")
+    curves = (
+        "tensorboard/train/events.out.tfevents.1",
+        "fold-3/tensorboard/train/events.out.tfevents.1",
+    )
+    fill(tmp_path, dict.fromkeys(THEIRS, "theirs"))
     model_folder.remove_run(tmp_path)
-    assert all((tmp_path / name).exists() for name in names)
-    (tmp_path / "config.json").touch()
+    fill(tmp_path, {**dict.fromkeys(ours, OURS), **dict.fromkeys(curves, "")})
+    fill(tmp_path, {"fold-1/config.json": "{}", "5/saved_model.pb": ""})
     model_folder.remove_run(tmp_path)
-    assert [(tmp_path / name).exists() for name in names] == [True, False, False]
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {*THEIRS, "fold-1/config.json", "5/saved_model.pb"}
+    assert not (tmp_path / "fold-3").exists()
 
 
 def test_what_cannot_be_trained_replaces_nothing(run_fit, tmp_path, capsys):

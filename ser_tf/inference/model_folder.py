@@ -16,7 +16,6 @@ saved_models/NAME/model.keras      waveform -> probabilities, with normalisation
 
 import csv
 import json
-import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -153,18 +152,50 @@ def find_test_recordings(folder: str | Path) -> list[Path]:
 
 
 def remove_run(folder: str | Path) -> None:
-    """Removes what an earlier training run left in `folder`; exported versions stay.
+    """Removes what an earlier training run left in `folder`, by name; all else in it stays.
 
     Without a `config.json` the folder holds no run, and nothing is removed.
+
+    Raises:
+        InputError: if the `config.json` is not one of a model folder.
     """
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
         return
-    folds = [path.parent for path in folder.glob(f"fold-*/{CONFIG}")]
-    for below in (folder / TENSORBOARD, *folds):
-        shutil.rmtree(below, ignore_errors=True)
-    for name in _RUN_FILES:
-        (folder / name).unlink(missing_ok=True)
+    if not _is_run(folder):
+        raise InputError(
+            f"{folder}: its {CONFIG} is not of a model folder, so nothing in it is replaced; "
+            "choose another folder."
+        )
+    folds = [path.parent for path in folder.glob(f"fold-*/{CONFIG}") if _is_run(path.parent)]
+    for run in (*folds, folder):
+        _remove_curves(run / TENSORBOARD)
+        for name in _RUN_FILES:
+            (run / name).unlink(missing_ok=True)
+    for fold in folds:
+        _remove_if_empty(fold)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether the folder's `config.json` is one that `save_config` wrote, of any version."""
+    try:
+        content = json.loads((folder / CONFIG).read_text())
+        return isinstance(content["format"], int) and {"classes", "config"} <= content.keys()
+    except _NOT_OURS:
+        return False
+
+
+def _remove_curves(board: Path) -> None:
+    for part in (board / "train", board / "validation"):
+        for path in part.glob("events.out.tfevents.*"):
+            path.unlink()
+        _remove_if_empty(part)
+    _remove_if_empty(board)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _load_model(path: Path) -> "keras.Model":
