@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,12 @@ _BEFORE = ".replaced-"
 
 
 def default_cache_dir() -> Path:
-    """`$XDG_CACHE_HOME/ser_tf`, by default `~/.cache/ser_tf`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ser_tf"
+    """`$XDG_CACHE_HOME/ser_tf`, by default `~/.cache/ser_tf`, without a home in `$TMPDIR`."""
+    try:
+        parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # neither HOME nor an entry of this user in the password file
+        parent = Path(tempfile.gettempdir())
+    return parent / "ser_tf"
 
 
 @contextmanager

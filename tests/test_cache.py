@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_tf import audio, corpora, doctor
+from ser_tf import audio, corpora, doctor, files
 from ser_tf.config import Features
 from ser_tf.data import cache, decode, extract, inventory
 from ser_tf.data.sounds import KINDS, make_sound
@@ -218,3 +218,15 @@ def test_in_a_terminal_pruning_asks_first(answer, kept, lived_in, monkeypatch, c
 def test_a_cache_that_is_not_there_holds_nothing(tmp_path, capsys):
     assert doctor.main(["--cache", "--cache-dir", str(tmp_path / "none")]) == 0
     assert "Nothing in it is unused." in capsys.readouterr().out
+
+
+def test_without_a_home_the_cache_is_in_the_temporary_folder(monkeypatch, tmp_path):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert files.default_cache_dir() == tmp_path / "ser_tf"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert files.default_cache_dir() == tmp_path / "cache" / "ser_tf"
