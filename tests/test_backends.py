@@ -25,7 +25,7 @@ from ser_tf.training.checkpoint import State
 LMU = ("--epochs", "1", "--set", "model.filters=8", "model.units=8", "model.order=4")
 SMALL = ("--set", "model.filters=4", "training.batch_size=8")
 QUICK = ("--model", "cnn1", "--epochs", "3", *SMALL)
-COMPARE = ("published", *SMALL, "training.epochs=1", "--splits", "rows")
+COMPARE = ("published", "--models", "cnn1", *SMALL, "training.epochs=1", "--splits", "rows")
 
 WITHOUT_TENSORFLOW = """
 import json, sys
@@ -86,9 +86,9 @@ def trained(data_flags, tmp_path_factory) -> Path:
         ("fit", [*QUICK, "--output", "whole"], None),
         ("fit", [*QUICK, "--output", "resumed"], 1),
         ("fit", [*QUICK, "--output", "resumed", "--resume"], None),
-        ("compare", ["--models", "cnn1", *COMPARE], None),
+        ("compare", [*COMPARE], None),
     ]
-    with_data = [(name, [*data_flags, *flags], stop_after) for name, flags, stop_after in jobs]
+    with_data = [(name, [*flags, *data_flags], stop_after) for name, flags, stop_after in jobs]
     run_on_jax(COMMANDS, json.dumps(with_data), folder)
     return folder
 

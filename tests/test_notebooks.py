@@ -117,7 +117,7 @@ def shown(notebook):
 
 def test_a_model_is_trained_watched_evaluated_and_exported(executed, folder):
     text, kinds = shown(executed["01_train"])
-    assert re.search(r"\b1/1\b", text)  # Keras's bar
+    assert "1/1" in text  # Keras's bar
     assert kinds.count("image/png") == 4
     assert kinds.count("text/html") >= 1  # the answer's bars
     assert "serving_default" in text

@@ -204,7 +204,7 @@ def _load_model(path: Path) -> "keras.Model":
     # Imported for their registration with Keras, by which the file names their layers.
     import keras_lmu  # noqa: F401
 
-    from ser_tf.layers import calibration, ensemble, features, lmu, pooling  # noqa: F401
+    import ser_tf.layers  # noqa: F401
 
     try:
         model = keras.saving.load_model(path, compile=False)

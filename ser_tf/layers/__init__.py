@@ -1,9 +1,15 @@
 """Keras layers of the models and of their front ends, and nothing else.
 
 Importing this package registers every layer with Keras under the package name `ser_tf`, so that
-`keras.saving.load_model` reads any model of this project.
+`keras.saving.load_model` reads any model of this project. Augmentations, which no saved model
+holds, compute with TensorFlow and are left out on other back ends.
 """
 
-from ser_tf.layers import augment, calibration, ensemble, features, lmu, pooling, summary
+import keras
 
-__all__ = ["augment", "calibration", "ensemble", "features", "lmu", "pooling", "summary"]
+from ser_tf.layers import calibration, ensemble, features, lmu, pooling, summary
+
+if keras.config.backend() == "tensorflow":
+    from ser_tf.layers import augment  # noqa: F401
+
+__all__ = ["calibration", "ensemble", "features", "lmu", "pooling", "summary"]
