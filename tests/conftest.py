@@ -17,8 +17,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 from ser_tf.corpora import demo
 from ser_tf.emotions import EMOTIONS
 
-LONGEST = ("notebooks", "training", "features", "compare", "backends", "serving", "streaming")
-LONGEST += ("models", "augment", "commands", "litert", "lmu", "lmu_cell", "client", "data")
+LONGEST = ("training", "notebooks", "features", "conformance", "compare", "streaming", "backends")
+LONGEST += ("commands", "api", "serving", "models", "whisper", "litert", "client", "lmu", "data")
 """The files that take longest: they come first, so that both processes end at about one time."""
 
 

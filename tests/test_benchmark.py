@@ -71,6 +71,7 @@ def test_a_case_that_fails_keeps_its_reason(monkeypatch):
     assert "failed" in lmu.table(results)
 
 
+@pytest.mark.slow
 def test_the_lmu_benchmark_runs_each_case_in_a_process(monkeypatch, capsys):
     ways = {way: rivals.WAYS[way] for way in ("ser_tf", "LSTM")}
     monkeypatch.setattr(lmu, "WAYS", ways)

@@ -51,7 +51,7 @@ def fitted(run_fit, tmp_path_factory):
     return folder_of
 
 
-@each_model(quick=("cnn1", "lmu", "lmu_cell"))
+@each_model(quick=("cnn1", "lmu"))
 def test_every_model_fits_evaluates_and_predicts(model, fitted, cache_dir, capsys):
     folder = fitted(model)
     where = ["--model-dir", str(folder)]
@@ -69,7 +69,7 @@ def test_every_model_fits_evaluates_and_predicts(model, fitted, cache_dir, capsy
     assert [line["emotion"] for line in lines] == rows["predicted"][:3].tolist()
 
 
-@each_model(quick=("lmu",))
+@each_model(quick=("cnn1",))
 def test_every_model_is_exported(model, fitted):
     folder = fitted(model)
     assert export.main(["--model-dir", str(folder)]) == 0
@@ -133,14 +133,21 @@ def test_the_normalisation_knows_the_training_clips_alone(trained, cache_dir):
     np.testing.assert_allclose(np.ravel(normalisation.mean), expected, rtol=1e-3, atol=1e-2)
 
 
-_MIXED = (
-    *("--model", "lmu", "--epochs", "3", *TINY_CAUSAL, "training.batch_size=8"),
-    *("augmentation.mixup=0.5", "augmentation.layers=background,channel", "augmentation.copies=2"),
-    *("training.ema_momentum=0.8", "training.keep=last", "training.balance_corpora=0.5"),
+_MIXED = ("--epochs", "3", "--set", "training.batch_size=8", "training.keep=last")
+_MIXED += ("training.ema_momentum=0.8", "training.balance_corpora=0.5", "augmentation.mixup=0.5")
+_MIXED += ("augmentation.layers=background,channel", "augmentation.copies=2")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(QUICK, id="quick"),
+        pytest.param((*_MIXED, "--model", "cnn1"), id="mixed"),
+        pytest.param(
+            (*_MIXED, "--model", "lmu", *TINY_CAUSAL), id="causal", marks=pytest.mark.slow
+        ),
+    ],
 )
-
-
-@pytest.mark.parametrize("flags", [QUICK, _MIXED], ids=["quick", "mixed"])
 def test_a_run_stopped_by_ctrl_c_goes_on_to_the_same_weights(
     flags, trained, run_fit, cache_dir, tmp_path, monkeypatch, capsys
 ):
