@@ -96,7 +96,7 @@ def measure(case: Case, way: str, seconds: float) -> Iterator[dict[str, float]]:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had resident so far."""
+    """The most memory that this process has had resident so far, to about 1 MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     peak = next(line for line in lines if line.startswith("VmHWM:"))
     return int(peak.split()[1]) * 1024 / 1e6
