@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ser_tf import files
 from ser_tf.errors import InputError
 
 Sound = str | os.PathLike[str] | ArrayLike
@@ -43,6 +44,8 @@ class AudioError(InputError):
 def find(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """The files among `paths` as they are, and for each folder all recordings below it, sorted.
 
+    Links to folders are followed, each folder once.
+
     Raises:
         InputError: if a path does not exist or a folder holds no recording.
     """
@@ -51,7 +54,7 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder.")
         if path.is_dir():
-            below = sorted(filter(_is_recording, path.rglob("*")))
+            below = sorted(filter(_is_recording, files.walk(path)))
             if not below:
                 raise InputError(f"{path}: the folder holds no recording ({_suffix_list()}).")
             found += below
@@ -62,8 +65,7 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 def _is_recording(path: Path) -> bool:
     """By its name; macOS puts companions `._NAME` beside files on foreign disks."""
-    named = path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
-    return named and path.is_file()
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
 
 
 def digest(path: str | os.PathLike[str]) -> str:

@@ -1,6 +1,7 @@
-"""Files that are whole or absent: written next to their place, then renamed into it."""
+"""Files that are whole or absent: written next to their place, then renamed into it; and walks."""
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from typing import Any
 
 _UNFINISHED = ".publishing-"
 _BEFORE = ".replaced-"
+_LOG = logging.getLogger(__name__)
 
 
 def default_cache_dir() -> Path:
@@ -21,6 +23,43 @@ def default_cache_dir() -> Path:
     except RuntimeError:  # neither HOME nor an entry of this user in the password file
         parent = Path(tempfile.gettempdir())
     return parent / "ser_tf"
+
+
+def walk(root: str | Path) -> Iterator[Path]:
+    """All files below `root`, also through links to folders.
+
+    Each folder is entered once, by a link only if it does not lie below `root` itself; a link to a
+    folder that holds the link is a loop, and passed over. What cannot be entered is logged.
+    """
+    entered: set[str] = set()
+    pending, dangling = [Path(root)], []
+    while pending:
+        links = []
+        for top in pending:
+            for folder, names, filenames in os.walk(top, onerror=_log_unreadable):
+                real = os.path.realpath(folder)
+                if real in entered:
+                    names.clear()
+                    continue
+                entered.add(real)
+                links += [link for link in map(Path(folder).joinpath, names) if link.is_symlink()]
+                for path in map(Path(folder).joinpath, filenames):
+                    if path.is_file():
+                        yield path
+                    elif path.is_symlink():
+                        dangling.append(path)
+        pending = sorted(link for link in links if not _is_loop(link))
+    if dangling:
+        _LOG.warning("%d links lead nowhere, as does %s; passed over.", len(dangling), dangling[0])
+
+
+def _is_loop(link: Path) -> bool:
+    """Whether a link leads to a folder that it lies in, however deep."""
+    return link.parent.resolve().is_relative_to(link.resolve())
+
+
+def _log_unreadable(error: OSError) -> None:
+    _LOG.warning("%s: %s; passed over.", error.filename, error.strerror)
 
 
 @contextmanager

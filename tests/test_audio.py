@@ -132,6 +132,16 @@ def test_folders_are_searched_and_files_taken_as_they_are(tmp_path):
     assert [path.name for path in found] == ["odd.name", "1.flac", "2.WAV"]
 
 
+def test_folders_behind_links_are_searched_once(tmp_path):
+    for name in ("day/1.wav", "store/2.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    for link, target in (("day/more", "store"), ("day/same", "store"), ("day/loop", "day")):
+        (tmp_path / link).symlink_to(tmp_path / target)
+    found = audio.find([tmp_path / "day"])
+    assert found == [tmp_path / "day" / "1.wav", tmp_path / "day" / "more" / "2.wav"]
+
+
 def test_missing_paths_and_folders_without_recordings_are_named(tmp_path):
     with pytest.raises(InputError, match="nowhere: no such file or folder"):
         audio.find([tmp_path / "nowhere"])

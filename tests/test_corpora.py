@@ -2,12 +2,14 @@
 
 import itertools
 import logging
+import os
 import random
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
+from typing import Any
 
 import pytest
 
@@ -82,6 +84,35 @@ def labels(corpus: str, path: str) -> Labels | None:
             "YAF_pleasant_surprised/YAF_dog_ps.wav",
             ("YAF_dog_ps", "tess-YAF", "surprise", "female", "", "dog"),
         ),
+        # Other spellings, as renamed copies have them.
+        *(
+            ("tess", path, (f"{who}_back_{word}", f"tess-{who}", emotion, "female", "", "back"))
+            for path, who, word, emotion in [
+                ("OAF_back_Angry.wav", "OAF", "angry", "angry"),
+                ("oaf_back_ps.wav", "OAF", "ps", "surprise"),
+                ("YAF_back_pleasant_surprised.wav", "YAF", "ps", "surprise"),
+                ("YAF-back-pleasant-surprise.WAV", "YAF", "ps", "surprise"),
+                ("OAF back Pleasant Surprise.wav", "OAF", "ps", "surprise"),
+                ("OA_BACK_SURPRISE.wav", "OAF", "ps", "surprise"),
+                ("yaf_back_fearful.wav", "YAF", "fear", "fear"),
+            ]
+        ),
+        (
+            "ravdess",
+            "03_01_05_02_01_01_02.wav",
+            ("03-01-05-02-01-01-02", "ravdess-02", "angry", "female", "strong", "01"),
+        ),
+        (
+            "cremad",
+            "1001_ieo_hap_lo.wav",
+            ("1001_IEO_HAP_LO", "cremad-1001", "happy", "male", "low", "IEO"),
+        ),
+        ("savee", "all/dc_A01.wav", ("DC_a01", "savee-DC", "angry", "male", "", "a01")),
+        (
+            "savee",
+            "audio_data/kl/SU15.wav",
+            ("KL_su15", "savee-KL", "surprise", "male", "", "su15"),
+        ),
         ("demo", SMALL["demo"], ("demo-01_happy_s1_t2", "demo-01", "happy", "male", "", "1")),
         (
             "demo",
@@ -108,6 +139,9 @@ def test_a_file_name_tells_its_labels(corpus: str, path: str, expected: tuple[st
         ("savee", "AudioData/DC/x01.wav"),
         ("tess", "OAF_back.wav"),
         ("tess", "OAF_back_bored.wav"),
+        ("tess", "OAF_back_pleasant.wav"),
+        ("tess", "OAFback_angry.wav"),
+        ("ravdess", "03010502010102.wav"),
         ("demo", "demo-01_bored_s1_t1.wav"),
     ],
 )
@@ -217,16 +251,50 @@ def test_the_index_does_not_depend_on_the_order_of_the_file_system(
     plant(tmp_path, [f"{folder}/{name}.wav" for name in names for folder in ("ALL", "b/ALL", "a")])
     plant(tmp_path, ["Info.txt", "b/readme.wav"])
     usual = scan(CORPORA["savee"], tmp_path)
-    listing = Path.rglob
+    listing = os.walk
 
-    def shuffled(path: Path, pattern: str) -> list[Path]:
-        return random.Random(0).sample(found := list(listing(path, pattern)), len(found))
+    def shuffled(top: str, **options: Any) -> Iterator[tuple[str, list[str], list[str]]]:
+        for folder, names, filenames in listing(top, **options):
+            for entries in (names, filenames):
+                random.Random(0).shuffle(entries)
+            yield folder, names, filenames
 
-    monkeypatch.setattr(Path, "rglob", shuffled)
+    monkeypatch.setattr(os, "walk", shuffled)
     again = scan(CORPORA["savee"], tmp_path)
     assert again == usual
     assert list(again.clips) == list(usual.clips)
     assert all(path.startswith(f"{tmp_path.as_posix()}/ALL/") for path in usual.clips)
+
+
+def test_folders_behind_links_are_indexed_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus, elsewhere = tmp_path / "ravdess", tmp_path / "elsewhere"
+    plant(corpus, ["Actor_02/03-01-05-02-01-01-02.wav"])
+    plant(elsewhere, ["one/03-01-05-02-01-01-01.wav", "two/03-01-05-02-01-01-04.wav"])
+    links = {
+        "Actor_01": elsewhere / "one",
+        "again": elsewhere / "one",
+        "Actor_0": corpus / "Actor_02",  # first by name, yet its clip keeps its own path
+        "loop": corpus,
+        "up": tmp_path,
+        "Actor_02/back": Path(".."),
+        "Actor_03": elsewhere / "nowhere",
+        "03-01-05-02-01-01-04.wav": elsewhere / "two" / "03-01-05-02-01-01-04.wav",
+    }
+    for name, target in links.items():
+        (corpus / name).symlink_to(target)
+    (elsewhere / "one" / "out").symlink_to(elsewhere)  # a loop beyond the corpus
+    (tmp_path / "data").symlink_to(corpus)
+    for root in (corpus, tmp_path / "data"):
+        found = scan(CORPORA["ravdess"], root)
+        assert [Path(path).relative_to(root).as_posix() for path in found.clips] == [
+            "03-01-05-02-01-01-04.wav",
+            "Actor_01/03-01-05-02-01-01-01.wav",
+            "Actor_02/03-01-05-02-01-01-02.wav",
+        ]
+        assert not found.copies
+    assert "1 links lead nowhere" in caplog.text
 
 
 def test_the_index_is_sorted_text_by_corpus_and_path(tmp_path: Path) -> None:

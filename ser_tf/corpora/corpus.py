@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from ser_tf import files
 from ser_tf.audio import SUFFIXES
 from ser_tf.errors import InputError
 
@@ -90,18 +91,19 @@ class Scan:
 def scan(corpus: Corpus, root: str | Path) -> Scan:
     """Finds the clips of `corpus` below `root`, in the same order on every file system.
 
-    Of several copies of a clip, the first in sorted order counts, a WAV file before all others.
+    Links to folders are followed, each folder once. Of several copies of a clip, the first in
+    sorted order counts, a WAV file before all others.
 
     Raises:
         InputError: if there is no clip.
     """
     root = Path(root)
-    files = sorted(path.as_posix() for path in root.rglob("*") if path.is_file())
+    paths = sorted(path.as_posix() for path in files.walk(root))
     clips: dict[str, Labels] = {}
     copies, passed_over, seen = [], [], set()
     # CREMA-D's own repository has each clip as MP3 too, and some of those are blank:
     # https://github.com/CheyneyComputerScience/CREMA-D/issues/13
-    for path in sorted(files, key=lambda file: not file.lower().endswith(".wav")):
+    for path in sorted(paths, key=lambda path: not path.lower().endswith(".wav")):
         pure = PurePath(path)
         labels = corpus.parse(pure) if pure.suffix.lower() in SUFFIXES else None
         if labels is None:
@@ -113,7 +115,7 @@ def scan(corpus: Corpus, root: str | Path) -> Scan:
             clips[path] = labels
     if not clips:
         raise InputError(
-            f"{root}: no clip of {corpus.title} among {len(files)} files; data_dir should hold "
+            f"{root}: no clip of {corpus.title} among {len(paths)} files; data_dir should hold "
             f"its folder ({corpus.name}), or be it, with files such as {corpus.example}."
         )
     return Scan(root, dict(sorted(clips.items())), tuple(copies), tuple(passed_over))

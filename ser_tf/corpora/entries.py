@@ -8,14 +8,22 @@ from ser_tf.corpora.corpus import Corpus, Labels
 from ser_tf.emotions import WORDS
 
 
+def _match(pattern: str, stem: str) -> re.Match[str] | None:
+    """A whole stem by its grammar, in which "_" stands for any separator; case does not count.
+
+    Copies of the corpora were renamed on the way, by tools and file systems.
+    """
+    return re.fullmatch(pattern.replace("_", "[-_ ]"), stem, re.IGNORECASE | re.ASCII)
+
+
 def _ravdess(path: PurePath) -> Labels | None:
     # Modality 03 is audio alone, vocal channel 01 is speech (02 is song).
-    match = re.fullmatch(r"03-01-(0[1-8])-(0[12])-(\d\d)-\d\d-(\d\d)", path.stem)
+    match = _match(r"03_01_(0[1-8])_(0[12])_(\d\d)_(\d\d)_(\d\d)", path.stem)
     if not match:
         return None
-    emotion, intensity, sentence, actor = match.groups()
+    emotion, intensity, sentence, _, actor = match.groups()
     return Labels(
-        name=path.stem,
+        name="-".join(["03", "01", *match.groups()]),
         speaker=f"ravdess-{actor}",
         emotion=WORDS["ravdess"][emotion],
         sex="male" if int(actor) % 2 else "female",
@@ -81,10 +89,10 @@ _CREMAD_NEVER = re.compile(r"1008_WSI_.*|1009_MTI_.*|1019_ITH_.*|1002_TIE_NEU_XX
 def _cremad(path: PurePath) -> Labels | None:
     # One X at the end: 1040_ITH_SAD_X.wav in older copies,
     # https://github.com/CheyneyComputerScience/CREMA-D/issues/6
-    match = re.fullmatch(r"(1\d{3})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX?)", path.stem)
-    if not match or match[3] not in WORDS["cremad"]:
+    match = _match(r"(1\d{3})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX?)", path.stem)
+    if not match or match[3].upper() not in WORDS["cremad"]:
         return None
-    actor, sentence, emotion, level = match.groups()
+    actor, sentence, emotion, level = map(str.upper, match.groups())
     sex = "female" if actor in _CREMAD_FEMALE.split() else "male"
     return Labels(
         name=f"{actor}_{sentence}_{emotion}_{'XX' if level == 'X' else level}",
@@ -133,13 +141,13 @@ _SAVEE_SPEAKERS = ("DC", "JE", "JK", "KL")
 
 def _savee(path: PurePath) -> Labels | None:
     # ALL/DC_a01.wav in Kaggle's copy, AudioData/DC/a01.wav in the original.
-    stem = path.stem if "_" in path.stem else f"{path.parent.name}_{path.stem}"
-    match = re.fullmatch(r"(DC|JE|JK|KL)_((a|d|f|h|n|sa|su)\d\d)", stem)
+    grammar = r"(DC|JE|JK|KL)_((a|d|f|h|n|sa|su)\d\d)"
+    match = _match(grammar, path.stem) or _match(grammar, f"{path.parent.name}_{path.stem}")
     if not match:
         return None
-    speaker, sentence, emotion = match.groups()
+    speaker, (sentence, emotion) = match[1].upper(), map(str.lower, match.group(2, 3))
     return Labels(
-        name=stem,
+        name=f"{speaker}_{sentence}",
         speaker=f"savee-{speaker}",
         emotion=WORDS["savee"][emotion],
         sex="male",
@@ -189,18 +197,33 @@ wire witch yearn yes young youth
 """
 
 
+_TESS_SPELLINGS = {
+    "surprise": "ps",
+    "surprised": "ps",
+    "pleasantsurprise": "ps",
+    "pleasantsurprised": "ps",
+    "fearful": "fear",
+    "disgusted": "disgust",
+}
+"""Other spellings of the words of `WORDS`, without separators: some are those of its folders."""
+
+
 def _tess(path: PurePath) -> Labels | None:
-    match = re.fullmatch(r"(OAF|OA|YAF)_([a-z]+)_([a-z]+)", path.stem)
-    if not match or match[3] not in WORDS["tess"]:
+    match = _match(r"(OAF?|YAF)_([a-z]+)_([a-z]+(?:_[a-z]+)?)", path.stem)
+    if not match:
+        return None
+    word = re.sub("[-_ ]", "", match[3].lower())
+    word = _TESS_SPELLINGS.get(word, word)
+    if word not in WORDS["tess"]:
         return None
     # OA_bite_neutral.wav is the older woman's too.
-    speaker = "YAF" if match[1] == "YAF" else "OAF"
+    speaker, sentence = "YAF" if match[1].upper() == "YAF" else "OAF", match[2].lower()
     return Labels(
-        name=f"{speaker}_{match[2]}_{match[3]}",
+        name=f"{speaker}_{sentence}_{word}",
         speaker=f"tess-{speaker}",
-        emotion=WORDS["tess"][match[3]],
+        emotion=WORDS["tess"][word],
         sex="female",
-        sentence=match[2],
+        sentence=sentence,
     )
 
 
@@ -227,13 +250,13 @@ TESS = Corpus(
 
 
 def _demo(path: PurePath) -> Labels | None:
-    match = re.fullmatch(r"(demo-(\d\d))_([a-z]+)_s(\d)_t\d", path.stem)
-    if not match or match[3] not in WORDS["demo"]:
+    match = _match(r"demo_(\d\d)_([a-z]+)_s(\d)_t(\d)", path.stem)
+    if not match or match[2].lower() not in WORDS["demo"]:
         return None
-    speaker, number, emotion, sentence = match.groups()
+    number, emotion, sentence, take = map(str.lower, match.groups())
     return Labels(
-        name=path.stem,
-        speaker=speaker,
+        name=f"demo-{number}_{emotion}_s{sentence}_t{take}",
+        speaker=f"demo-{number}",
         emotion=WORDS["demo"][emotion],
         sex="male" if int(number) % 2 else "female",
         sentence=sentence,
