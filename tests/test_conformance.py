@@ -169,7 +169,9 @@ CASES = {
             n_mfcc=5,
         )
     ),
+    "IsolateSound": Case(lambda: features.IsolateSound(320, 30.0, 2)),
     "WhisperLogMel": Case(features.WhisperLogMel),
+    "WhisperLogMel with a gate": Case(lambda: features.WhisperLogMel(30.0)),
     "WhisperEncoder": Case(lambda: features.WhisperEncoder(12, 3, 2, last_norm=True), weighted(80)),
     "ThinFrames": Case(lambda: features.ThinFrames(3), weighted(3)),
     "SplitWeights": Case(SplitWeights, weighted(3)),

@@ -132,8 +132,39 @@ def test_zeros_after_a_clip_change_nothing(preset):
         # Matrix products of another size add up in another order.
         np.testing.assert_allclose(padded[0, :frames], alone[0], **FRAMES)
         assert (padded[0, frames:, -1] == ABSENT).all()
-        assert not padded[1, :, -1].any()
+        assert not padded[1, :-1, -1].any()
     assert not padded[0, frames:, :-1].any()
+
+
+def test_a_frames_weight_falls_around_the_gate():
+    clip = np.concatenate([noise(3200), noise(3200, level=0.1 * 10**-1.5), np.zeros(640), [0.1]])
+    weights = np.exp(features.WhisperLogMel(30.0)(clip[None].astype("float32"))[0, :, -1])
+    assert weights.shape == (46,)
+    assert (weights[:20] > 0.999).all()
+    # 30 dB below a frame of average level, at most 1 dB more below the loudest.
+    assert ((weights[20:40] > 0.3) & (weights[20:40] < 0.7)).all()
+    assert (weights[40:44] < 1e-12).all()
+
+
+def test_long_silence_around_a_clip_and_its_level_change_nothing():
+    layer, clip = features.IsolateSound(320, 45.0, 2), synthesise(1, "happy", 1, 1)
+    clip = np.pad(clip, (960, 0))  # more than the margin
+    expected = np.asarray(layer(clip[None]))[0]
+    frames = expected[: len(clip) // 320 * 320].reshape(-1, 320)
+    np.testing.assert_allclose(np.sqrt((frames**2).mean(axis=1)).max(), 0.15, rtol=1e-3)
+    for gain, before, after in ((0.01, 0, 0), (20.0, 3200, 0), (1.0, 640, 4800)):
+        moved = np.asarray(layer(gain * np.pad(clip, (before, after))[None]))[0]
+        np.testing.assert_allclose(moved[: len(clip)], expected, atol=1e-6)
+        assert not moved[len(clip) :].any()
+
+
+def test_the_margin_of_silence_is_kept_before_and_after_the_sound():
+    faint = noise(3200, level=1e-5)
+    layer, clip = features.IsolateSound(320, 45.0, 3), np.r_[faint, noise(3200), faint]
+    isolated = np.asarray(layer(clip[None]))[0]
+    sounds = isolated.reshape(-1, 320).any(axis=1)
+    np.testing.assert_array_equal(np.flatnonzero(sounds), range(3 + 10 + 3))
+    np.testing.assert_allclose(isolated[:5120], clip[2240:7360] * isolated[960] / clip[3200], rtol=1e-6)
 
 
 def test_of_a_long_clip_the_first_thirty_seconds_are_used():
@@ -148,7 +179,7 @@ def test_thinned_frames_are_the_means_of_those_present():
     thinned = np.asarray(features.ThinFrames(3)(frames))[0]
     expected = [frames[0, :3, :-1].mean(axis=0), frames[0, 3, :-1], [0, 0]]
     np.testing.assert_allclose(thinned[:, :-1], expected, rtol=1e-6)
-    np.testing.assert_array_equal(thinned[:, -1], [0, 0, ABSENT])
+    np.testing.assert_allclose(thinned[:, -1], [0, np.log(1 / 3), ABSENT], rtol=1e-6)
 
 
 def test_the_encoder_is_trained_only_if_that_is_asked_for():
@@ -181,7 +212,7 @@ def test_the_whole_encoder_ends_with_layer_normalisation(tmp_path, monkeypatch):
     presets.write_cache(tmp_path, "tiny", 384, 6, 4)
     for blocks in (3, 4):
         front_end = WhisperFeatures(size="tiny", blocks=blocks).build()
-        assert (front_end.layers[1].norm is not None) == (blocks == 4)
+        assert (front_end.layers[2].norm is not None) == (blocks == 4)
 
 
 def test_weights_come_from_a_model_folder_that_holds_them(tmp_path):
@@ -228,7 +259,7 @@ def test_an_entry_reads_the_preset_that_kagglehub_has(whisper_preset):
     assert front_end.trainable_weights == []
     expected = encoder(whisper_preset, width=512, heads=8, blocks=1)
     mel = features.WhisperLogMel()(noise(4000)[None])
-    np.testing.assert_array_equal(front_end.layers[1](mel), expected(mel))
+    np.testing.assert_array_equal(front_end.layers[2](mel), expected(mel))
 
 
 def test_a_flatbuffer_answers_on_a_clip_before_zeros_as_on_the_clip(tmp_path, monkeypatch):

@@ -5,7 +5,8 @@ own. Levels, coefficients, deltas, zero crossings and RMS equal librosa's under 
 et al., 2015, "librosa: Audio and music signal analysis in Python"): frames centred on multiples of
 the hop, zeros beyond both ends, Slaney's mel bands, an orthonormal DCT of type 2. The frames of
 `causal` look back only, for streams; `pitch` follows the voice's pitch; `Beside` concatenates
-features. `WhisperLogMel` and `WhisperEncoder` are the front end and first blocks of Whisper.
+features. `WhisperLogMel` and `WhisperEncoder` are the front end and first blocks of Whisper;
+`IsolateSound` frees a clip of silence around it and of its level.
 """
 
 from ser_tf.layers.features.beside import Beside
@@ -19,6 +20,7 @@ from ser_tf.layers.features.causal import (
 )
 from ser_tf.layers.features.frames import MFCC, Deltas, LogMel
 from ser_tf.layers.features.framing import FitClip
+from ser_tf.layers.features.isolate import IsolateSound
 from ser_tf.layers.features.pitch import (
     CausalPitch,
     CausalRelativePitch,
@@ -41,6 +43,7 @@ __all__ = [
     "Deltas",
     "FillFrames",
     "FitClip",
+    "IsolateSound",
     "LogMel",
     "PublishedRow",
     "RelativeCepstrum",

@@ -16,6 +16,7 @@ from ser_tf.layers.lmu.checks import require, require_sizes
 
 _POSITIONS = 1500
 _EPSILON = 1e-5
+_TINY = 1e-30
 
 
 @keras.saving.register_keras_serializable("ser_tf")
@@ -172,10 +173,10 @@ class WhisperBlock(Float32Layer):
 class ThinFrames(Float32Layer):
     """Frames thinned in time: means over `stride` frames, of those that are present.
 
-    Input shape: `(batch, frames, channels)`, the last channel the logarithm of a weight: 0.0, or
-        `ABSENT` for the absent frames, which come last.
-    Output shape: `(batch, ceil(frames / stride), channels)`; absent frames are zeros but for the
-        last channel.
+    Input shape: `(batch, frames, channels)`, the last channel the natural logarithm of the frame's
+        weight, `ABSENT` for the absent frames, which come last.
+    Output shape: `(batch, ceil(frames / stride), channels)`, weights averaged like frames, absent
+        ones as 0; absent frames are zeros but for the last channel.
 
     Args:
         stride: number of frames in a mean, at least 1.
@@ -197,12 +198,12 @@ class ThinFrames(Float32Layer):
         batch, frames, channels = ops.shape(inputs)
         thinned = -(-frames // self.stride)
         heard = ops.cast(inputs[..., -1:] > ABSENT, "float32")
-        x = ops.concatenate([inputs[..., :-1] * heard, heard], axis=2)
+        x = ops.concatenate([inputs[..., :-1] * heard, ops.exp(inputs[..., -1:]), heard], axis=2)
         x = ops.pad(x, ((0, 0), (0, thinned * self.stride - frames), (0, 0)))
-        x = ops.sum(ops.reshape(x, (batch, thinned, self.stride, channels)), axis=2)
-        count = x[..., -1:]
-        counts = ops.where(count > 0.0, 0.0, ABSENT)
-        return ops.concatenate([x[..., :-1] / ops.maximum(count, 1.0), counts], axis=2)
+        x = ops.sum(ops.reshape(x, (batch, thinned, self.stride, channels + 1)), axis=2)
+        weight, count = x[..., -2:-1] / self.stride, x[..., -1:]
+        weights = ops.where(count > 0.0, ops.log(ops.maximum(weight, _TINY)), ABSENT)
+        return ops.concatenate([x[..., :-2] / ops.maximum(count, 1.0), weights], axis=2)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`(batch, frames, channels)`."""

@@ -13,6 +13,7 @@ from keras import ops
 from ser_tf.layers.features.causal import ABSENT
 from ser_tf.layers.features.framing import Float32Layer, Shape
 from ser_tf.layers.features.spectrum import hann, in_mel_bands, mel_blocks
+from ser_tf.layers.lmu.checks import require_positive
 
 RATE_HZ = 16_000
 LONGEST_SECONDS = 30
@@ -23,6 +24,13 @@ _HOP = 160
 _BANDS = 80
 _FRAME = 2 * _HOP
 """Samples in a frame of the encoder, whose second convolution has stride 2."""
+
+_TINY = 1e-30
+_LEAST_RATIO = 1e-10
+"""-100 dB, the least that a frame's level is taken to be below the loudest."""
+
+SOFTNESS_DB = 2.0
+"""Softness of the gate: a frame's weight is 0.5 at the gate and 0.9 at 2.2 times this above it."""
 
 _FACTOR = 20
 """The Fourier transform of 400 samples is done in two steps of 20."""
@@ -42,11 +50,23 @@ class WhisperLogMel(Float32Layer):
 
     Input shape: waveform at 16 kHz, `(batch, samples)`, one sample or more.
     Output shape: `(batch, 2 * ceil(samples / 320), 81)`, at most 3,000 frames: 80 bands, then the
-        logarithm of the frame's weight, 0.0 or `ABSENT`.
+        natural logarithm of the frame's weight, `ABSENT` if it is absent.
+
+    Args:
+        gate_db: weights of frames fall, from nearly 1 to nearly 0, around this far below the
+            loudest 20 ms of the clip, above 0; None: all frames that are present weigh 1.
+
+    Raises:
+        ValueError: if `gate_db` is not above 0.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    arguments = ("gate_db",)
+
+    def __init__(self, gate_db: float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if gate_db is not None:
+            require_positive(gate_db=gate_db)
+        self.gate_db = gate_db
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def build(self, input_shape: Shape) -> None:
@@ -69,7 +89,7 @@ class WhisperLogMel(Float32Layer):
         levels = ops.log10(ops.maximum(power, 1e-10))  # (batch, 2 * frames, 80)
         levels = ops.maximum(levels, ops.max(levels, axis=(1, 2), keepdims=True) - 8.0)
         clip = ops.reshape(samples[:, : frames * _FRAME], (batch, frames, _FRAME))
-        weights = ops.repeat(_weights(ops.any(clip != 0.0, axis=2)), 2, axis=1)
+        weights = ops.repeat(self._weights(ops.mean(ops.square(clip), axis=2)), 2, axis=1)
         return ops.concatenate([(levels + 4.0) / 4.0, weights], axis=2)
 
     def spectrum(self, samples: Any) -> Any:
@@ -96,6 +116,21 @@ class WhisperLogMel(Float32Layer):
         power = ops.reshape(ops.transpose(power, (0, 1, 3, 2)), (batch, count, half * _FACTOR))
         return power[..., : _WINDOW // 2 + 1]
 
+    def _weights(self, power: Any) -> Any:
+        """Logarithms of weights `(batch, frames, 1)`; `ABSENT` after the last frame with `power`.
+
+        The first frame is always present, so that no clip is empty.
+        """
+        places = ops.arange(ops.shape(power)[1])
+        last = ops.max(ops.where(power > 0.0, places, 0), axis=1, keepdims=True)
+        weights = ops.zeros_like(power)
+        if self.gate_db is not None:
+            loudest = ops.max(power, axis=1, keepdims=True)
+            ratio = ops.maximum(power, _LEAST_RATIO * loudest) / ops.maximum(loudest, _TINY)
+            over_db = self.gate_db + 10.0 * ops.log10(ops.maximum(ratio, _LEAST_RATIO))
+            weights = -ops.log(1.0 + ops.exp(-over_db / SOFTNESS_DB))
+        return ops.expand_dims(ops.where(places <= last, weights, ABSENT), axis=2)
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """`(batch, frames, 81)`."""
         batch, samples = input_shape
@@ -103,16 +138,6 @@ class WhisperLogMel(Float32Layer):
         if samples is not None:
             frames = 2 * -(-min(samples, LONGEST_SECONDS * RATE_HZ) // _FRAME)
         return (batch, frames, _BANDS + 1)
-
-
-def _weights(sounds: Any) -> Any:
-    """Logarithms of weights `(batch, frames, 1)`: `ABSENT` after the last frame that `sounds`.
-
-    The first frame is always present, so that no clip is empty.
-    """
-    places = ops.arange(ops.shape(sounds)[1])
-    last = ops.max(ops.where(sounds, places, 0), axis=1, keepdims=True)
-    return ops.expand_dims(ops.where(places <= last, 0.0, ABSENT), axis=2)
 
 
 def _fourier_steps() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -19,15 +19,17 @@ _LONGEST_SECONDS = 30.0
 class WhisperFeatures(VaryingLength):
     """Frames of the first blocks of Whisper's encoder, whose weights are not trained.
 
-    Clips keep their length, but the encoder takes no more than the first 30 s. Zeros at the end of
-    a clip are padding. See `WhisperLogMel`, `WhisperEncoder` and `ThinFrames` in
-    `ser_tf.layers.features`.
+    The encoder gets a clip with a second of silence around its sound at most, at one level, and no
+    more than 30 s of it: longer silence, and the level of a recording, change nothing. Zeros at the
+    end of a clip are padding. See `IsolateSound`, `WhisperLogMel`, `WhisperEncoder` and
+    `ThinFrames` in `ser_tf.layers.features`.
 
     Attributes:
         rate_hz: sampling rate of the waveform: 16,000 Hz, as Whisper was trained.
         size: "tiny", "base" or "small": 384, 512 or 768 channels and 4, 6 or 12 blocks in all.
         blocks: number of transformer blocks, counted from the first.
         stride: number of 20 ms frames averaged into one, at least 1.
+        gate_db: frames further below the loudest one count as silent and weigh little.
         clip_seconds: of longer clips training and scoring use the beginning, at most 30.
         weights: folder to read the weights from, a model folder with such an encoder or a preset
             of KerasHub (`model.weights.h5` and `config.json`); None: the preset on Kaggle.
@@ -44,6 +46,7 @@ class WhisperFeatures(VaryingLength):
     size: str = "base"
     blocks: int = 3
     stride: int = 2
+    gate_db: float = 45.0
     clip_seconds: float = 6.0
     weights: str | None = None
 
@@ -55,6 +58,7 @@ class WhisperFeatures(VaryingLength):
         rule = f"blocks must be from 1 to the {most} of size {self.size}"
         _require(rule, 1 <= self.blocks <= most, blocks=self.blocks)
         _require("stride must be at least 1", self.stride >= 1, stride=self.stride)
+        _require("gate_db must be above 0", self.gate_db > 0, gate_db=self.gate_db)
         _require(
             f"clip_seconds must be above 0 and at most {longest:g}",
             0 < self.clip_seconds <= longest,
@@ -91,7 +95,14 @@ class WhisperFeatures(VaryingLength):
         encoder = features.WhisperEncoder(
             size.width, size.heads, self.blocks, last_norm=self.blocks == size.blocks
         )
-        chain = [features.WhisperLogMel(), encoder, features.ThinFrames(self.stride)]
+        chain = [
+            features.IsolateSound(
+                _RATE_HZ // _FRAMES_PER_SECOND, self.gate_db, margin_frames=_FRAMES_PER_SECOND
+            ),
+            features.WhisperLogMel(self.gate_db),
+            encoder,
+            features.ThinFrames(self.stride),
+        ]
         waveform = keras.Input((None,), dtype="float32", name="waveform")
         front_end = keras.Sequential([waveform, *chain], name="front_end")
         whisper_weights.load(encoder, self.size, self.weights)
