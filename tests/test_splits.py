@@ -99,7 +99,7 @@ def test_no_clip_or_copy_or_identical_file_is_in_two_parts(rows, kind, seed):
 
 
 @settings(max_examples=15, deadline=None)
-@given(random_rows(), st.integers(2, 5), st.sampled_from(splits.KINDS))
+@given(random_rows(), st.integers(2, 5), st.sampled_from(["speakers", "clips", "rows"]))
 def test_folds_of_anything_test_what_is_kept_at_most_once(rows, count, kind):
     try:
         tables = splits.folds(rows, count, kind)
@@ -127,7 +127,7 @@ def test_the_order_of_the_rows_changes_nothing(kind):
 
 @pytest.mark.parametrize("kind", splits.KINDS)
 def test_the_rows_come_back_as_they_were_given(kind):
-    rows = make_rows("ravdess", copies=2).sample(frac=1, random_state=1)
+    rows = make_rows("ravdess", "savee", copies=2).sample(frac=1, random_state=1)
     before = rows.copy()
     table = splits.assign(rows, kind)
     pd.testing.assert_frame_equal(rows, before)
@@ -194,7 +194,7 @@ def test_tess_alone_validates_on_clips_of_the_training_speaker_emotion_by_emotio
 
 def test_without_validation_there_are_two_parts():
     for kind in splits.KINDS:
-        table = splits.assign(make_rows("demo"), kind, validation=False)
+        table = splits.assign(make_rows("demo", "savee"), kind, validation=False)
         assert set(table.part) == {"train", "test"}
 
 
@@ -441,3 +441,30 @@ def test_a_protocol_needs_its_speakers():
         splits.follow(make_rows("ravdess").query("speaker != 'ravdess-07'"), "ravdess")
     with pytest.raises(InputError, match="no clips of 24 of its 24 speakers"):
         splits.follow(make_rows("demo"), "ravdess")
+
+
+def test_each_corpus_is_left_out_once_and_speakers_of_the_others_validate():
+    rows = make_rows("savee", "demo", "ravdess")
+    tables = splits.folds(rows, 3, "corpora")
+    for corpus, table in zip(("demo", "ravdess", "savee"), tables, strict=True):
+        assert set(table.corpus[table.part == "test"]) == {corpus}
+        assert set(table.part[table.corpus == corpus]) == {"test"}
+        assert not speakers_of(table, "validation") & speakers_of(table, "train")
+        assert set(table.corpus[table.part == "validation"]) == set(rows.corpus) - {corpus}
+    single = splits.assign(rows, "corpora", seed=1)
+    assert set(single.corpus[single.part == "test"]) == {"ravdess"}
+
+
+def test_clips_of_a_left_out_corpus_whose_emotion_nothing_trains_on_are_counted_out(caplog):
+    rows = make_rows("savee", "demo")
+    rows["emotion"] = rows.emotion.where(
+        rows.corpus == "savee", rows.emotion.replace("calm", "sad")
+    )
+    table = splits.folds(rows, 2, "corpora")[1]
+    assert "calm" not in set(table.emotion)
+    assert "8 clips of calm in savee are left out of test" in caplog.text
+
+
+def test_a_corpus_alone_cannot_be_left_out():
+    with pytest.raises(InputError, match=r"split\.kind=corpora: needs two corpora or more"):
+        splits.assign(make_rows("savee"), "corpora")

@@ -164,7 +164,9 @@ def test_the_margin_of_silence_is_kept_before_and_after_the_sound():
     isolated = np.asarray(layer(clip[None]))[0]
     sounds = isolated.reshape(-1, 320).any(axis=1)
     np.testing.assert_array_equal(np.flatnonzero(sounds), range(3 + 10 + 3))
-    np.testing.assert_allclose(isolated[:5120], clip[2240:7360] * isolated[960] / clip[3200], rtol=1e-6)
+    np.testing.assert_allclose(
+        isolated[:5120], clip[2240:7360] * isolated[960] / clip[3200], rtol=1e-6
+    )
 
 
 def test_of_a_long_clip_the_first_thirty_seconds_are_used():

@@ -17,9 +17,10 @@ from ser_tf.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("speakers", "clips", "rows")
+KINDS = ("speakers", "clips", "rows", "corpora")
 """`speakers`: no speaker in two parts. `clips`: no clip, copy of it or byte-identical file in two
-parts. `rows`: every row by itself, as published, so that copies of a clip are in several parts."""
+parts. `rows`: every row by itself, as published, so that copies of a clip are in several parts.
+`corpora`: a whole corpus tests; speakers of the others validate."""
 
 PARTS = ("train", "validation", "test")
 """The parts in ascending priority: a clip found in two of them stays in the later one."""
@@ -58,8 +59,9 @@ def assign(
     With `speakers`, each corpus contributes its own share, the sexes in turn. A corpus with fewer
     than three speakers contributes no validation speaker; if no corpus can, clips of the training
     speakers validate. A clip that is byte-identical to one of a later part (of another speaker) is
-    left out, with a warning. `rows` is scikit-learn's `train_test_split` of the rows sorted by
-    corpus, path and copy.
+    left out, with a warning. With `corpora`, one corpus tests, but for clips of emotions that no
+    other corpus has: these are left out, and counted in a warning. `rows` is scikit-learn's
+    `train_test_split` of the rows sorted by corpus, path and copy.
 
     Args:
         rows: columns `path, corpus, speaker, emotion, sex, digest, copy` and any others.
@@ -94,7 +96,8 @@ def folds(
     """One table per fold, as from `assign`: every row is tested in exactly one fold.
 
     Speakers are dealt to the folds by corpus and sex (clips by corpus and emotion), so the folds
-    differ by one speaker at most, overall and within each corpus. Each fold chooses its validation
+    differ by one speaker at most, overall and within each corpus. With `corpora`, as many folds as
+    corpora leave each of them out once, by name. Each fold chooses its validation
     part from the rest as `assign` does, with a seed of its own. Listed validation speakers validate
     in every fold and are never tested.
 
@@ -134,6 +137,10 @@ def _prepare(rows: "pd.DataFrame", plan: _Plan) -> "pd.DataFrame":
     table = rows.reset_index(drop=True).sort_values(["corpus", "path", "copy"])
     _check_plan(plan, sorted(table.speaker.unique()))
     _check_emotions(table)
+    if plan.kind == "corpora" and table.corpus.nunique() < 2:
+        raise InputError(
+            f"split.kind=corpora: needs two corpora or more. Received: {table.corpus.iloc[0]}."
+        )
     if leaky(plan.kind):
         _LOG.warning(
             "The split 'rows' leaks: copies of a clip and clips of a speaker are in training and "
@@ -185,6 +192,9 @@ def _test(table: "pd.DataFrame", plan: _Plan) -> "pd.Series":
     if plan.kind == "speakers":
         others = table[~table.speaker.isin(list(plan.validation_speakers))]
         return table.speaker.isin(draws.choose_test_speakers(others, plan.seed))
+    if plan.kind == "corpora":
+        names = sorted(table.corpus.unique())
+        return table.corpus.isin([names[plan.seed % len(names)]])
     if plan.kind == "clips":
         return table.digest.isin(draws.draw_clips(table, draws.TEST_SHARE, plan.seed))
     return draws.draw_rows(table, table, draws.TEST_SHARE, plan.seed)
@@ -196,7 +206,7 @@ def _validation(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.Se
     if plan.kind == "rows":
         return draws.draw_rows(table, rest, round(draws.VALIDATION_SHARE * len(table)), plan.seed)
     share = draws.VALIDATION_SHARE / (1 - draws.TEST_SHARE)
-    if plan.kind == "speakers":
+    if plan.kind in ("speakers", "corpora"):
         listed = list(plan.validation_speakers)
         if speakers := listed or draws.choose_validation_speakers(table, test, plan.seed):
             return table.speaker.isin(speakers)
@@ -212,6 +222,8 @@ def _complete(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.Data
     table.loc[test, "part"] = "test"
     if plan.kind != "rows":
         table = _without_twins(table)
+    if plan.kind == "corpora":
+        table = _without_untaught(table)
     _check_parts(table, plan)
     return table.sort_index().reset_index(drop=True)
 
@@ -227,6 +239,21 @@ def _without_twins(table: "pd.DataFrame") -> "pd.DataFrame":
             *(path, part, kept.path, kept.part),
         )
     return table[~twins]
+
+
+def _without_untaught(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table without test clips of emotions that nothing trains on."""
+    taught = table.emotion.isin(table.emotion[table.part == "train"].unique())
+    untaught = ~taught & (table.part == "test")
+    for emotion, clips in table[untaught].groupby("emotion"):
+        corpora = ", ".join(clips.corpus.unique())
+        _LOG.warning(
+            "%d clips of %s in %s are left out of test: no other corpus has it.",
+            len(clips),
+            emotion,
+            corpora,
+        )
+    return table[~untaught]
 
 
 def _check_parts(table: "pd.DataFrame", plan: _Plan) -> None:

@@ -21,6 +21,7 @@ STRATA = {
     "speakers": ["corpus", "sex"],
     "clips": ["corpus", "emotion"],
     "rows": ["corpus"],
+    "corpora": ["corpus"],
 }
 """The columns by which the units of a split are dealt, so that its parts are alike."""
 
@@ -80,7 +81,7 @@ def units(table: "pd.DataFrame", kind: str) -> "pd.Series":
         positions = table.index.to_series()
         positions[:] = range(len(table))
         return positions
-    return table["speaker" if kind == "speakers" else "digest"]
+    return table[{"speakers": "speaker", "clips": "digest", "corpora": "corpus"}[kind]]
 
 
 def by_stratum(
