@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ser_tf import audio, benchmark, corpora, files
 from ser_tf.config import Config, Features, Split
-from ser_tf.data import batches, dataset, decode, extract
+from ser_tf.data import batches, dataset, decode, extract, loading
 from ser_tf.data.batches import Epochs
 from ser_tf.data.dataset import Dataset
 from ser_tf.data.store import FeatureStore
@@ -126,6 +126,20 @@ def test_features_are_those_of_the_front_end_and_come_from_the_cache_next(
     monkeypatch.setattr(extract, "_extract", None)
     again = extract.clip_features(clips, Features("mfcc"), front_end, cache_dir)
     np.testing.assert_array_equal(again, found)
+
+
+def test_a_corpus_has_the_same_features_in_the_cache_alone_and_in_a_pool(
+    index, tmp_path, monkeypatch
+):
+    config = Config(features=Features("logmel"))
+    front_end = config.features.entry.build()
+    both = index.assign(corpus=["a"] * 5 + ["b"] * 7)
+    monkeypatch.setattr(corpora, "load", lambda *_: both)
+    pooled = loading.load(config, front_end, tmp_path).features
+    monkeypatch.setattr(corpora, "load", lambda *_: both[both.corpus == "b"].reset_index(drop=True))
+    monkeypatch.setattr(extract, "_extract", None)  # nothing is to be computed
+    alone = loading.load(config, front_end, tmp_path).features
+    np.testing.assert_array_equal(alone.array(), pooled.array()[5:])
 
 
 def test_published_copies_are_those_of_librosa_but_for_the_noise(clips, cache_dir):

@@ -1,12 +1,11 @@
 """The data of a configuration: index, waveforms and features, from the cache where they are."""
 
+import functools
 import json
 import logging
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ser_tf import corpora, emotions, files
 from ser_tf.config import Config
@@ -18,6 +17,7 @@ from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import pandas as pd
 
 _LOG = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def prepare(config: Config, cache_dir: str | Path) -> str:
     """Leaves in the cache what `load` needs on other back ends.
 
     Returns:
-        For a person: how much there is, and the two files that another machine's cache must hold.
+        For a person: how much there is, and the files that another machine's cache must hold.
 
     Raises:
         InputError: as `load`.
@@ -63,7 +63,7 @@ def prepare(config: Config, cache_dir: str | Path) -> str:
 
     front_end = assemble.build_front_end(config.features.entry)
     clips, features = _computed(config, front_end, cache_dir)
-    paths = (_clips_file(config, cache_dir), _features_file(clips, config, cache_dir))
+    paths = (_clips_file(config, cache_dir), *_features_files(clips, config, cache_dir))
     counts = f"{len(clips)} clips, {len(features)} rows of features:"
     return "\n".join([counts, *map(str, paths), ""])
 
@@ -71,7 +71,7 @@ def prepare(config: Config, cache_dir: str | Path) -> str:
 def _dataset(
     config: Config,
     clips: "pd.DataFrame",
-    features: np.ndarray,
+    features: FeatureStore,
     copies: tuple[FeatureStore, ...] = (),
 ) -> Dataset:
     per_clip = len(features) // len(clips)
@@ -79,39 +79,50 @@ def _dataset(
     rows = rows.assign(copy=rows.index % per_clip)
     every = config.training.all_classes
     classes = emotions.EMOTIONS if every else emotions.in_order(rows["emotion"])
-    return Dataset.labelled(rows, FeatureStore.of(features), classes, copies)
+    return Dataset.labelled(rows, features, classes, copies)
 
 
 def _computed(
     config: Config, front_end: "keras.Layer", cache_dir: str | Path
-) -> tuple["pd.DataFrame", np.ndarray]:
+) -> tuple["pd.DataFrame", FeatureStore]:
     """The table of clips and their features; leaves both in the cache."""
     from ser_tf.data import extract
 
     index = corpora.load(config.corpora, config.data_dir, cache_dir)
     clips = decode.decode(index, config.features.entry.rate_hz, cache_dir)
-    features = extract.clip_features(
-        clips,
-        config.features,
-        front_end,
-        cache_dir,
+    of_corpus = functools.partial(
+        extract.clip_features,
+        features=config.features,
+        front_end=front_end,
+        cache_dir=cache_dir,
         published_rows=config.augmentation.published_rows,
     )
+    features = _stored([of_corpus(part) for part in _by_corpus(clips)])
     files.write_json(_clips_file(config, cache_dir), clips.to_dict("list"))
     return clips, features
 
 
-def _cached(config: Config, cache_dir: str | Path) -> tuple["pd.DataFrame", np.ndarray]:
+def _by_corpus(clips: "pd.DataFrame") -> list["pd.DataFrame"]:
+    """The clips of each corpus: a corpus's files in the cache serve whatever it is pooled with."""
+    return [part for _, part in clips.groupby("corpus", sort=False)]
+
+
+def _stored(tables: "list[np.ndarray]") -> FeatureStore:
+    """The rows of all tables, one table after another."""
+    return functools.reduce(FeatureStore.followed_by, map(FeatureStore.of, tables))
+
+
+def _cached(config: Config, cache_dir: str | Path) -> tuple["pd.DataFrame", FeatureStore]:
     """What `_computed` left in the cache."""
     import pandas as pd
 
     path = _clips_file(config, cache_dir)
     if path.is_file():
         clips = pd.DataFrame(json.loads(path.read_text()))
-        features = _features_file(clips, config, cache_dir)
-        if cache.is_whole(features):
+        features = _features_files(clips, config, cache_dir)
+        if all(map(cache.is_whole, features)):
             _LOG.info("%d clips as decoded on %s: %s", len(clips), _written(path), path)
-            return clips, cache.load(features)
+            return clips, _stored([cache.load(file) for file in features])
     raise InputError(
         f"{cache_dir}: holds no features for these settings, and only TensorFlow computes them; "
         "`python -m ser_tf.compare RECIPE --prepare` does, here or on the machine that has the "
@@ -128,11 +139,12 @@ def _clips_file(config: Config, cache_dir: str | Path) -> Path:
     return cache.clips(config.corpora, config.data_dir, rate_hz, cache_dir)
 
 
-def _features_file(clips: "pd.DataFrame", config: Config, cache_dir: str | Path) -> Path:
+def _features_files(clips: "pd.DataFrame", config: Config, cache_dir: str | Path) -> list[Path]:
     published_rows = config.augmentation.published_rows
-    return cache.features(
-        clips["digest"], config.features, cache_dir, published_rows=published_rows
-    )
+    return [
+        cache.features(part["digest"], config.features, cache_dir, published_rows=published_rows)
+        for part in _by_corpus(clips)
+    ]
 
 
 def _copies(
@@ -143,15 +155,19 @@ def _copies(
 
     if not config.augmentation.copies:
         return ()
-    table = extract.augmented_copies(
-        clips,
-        config.features,
-        front_end,
-        cache_dir,
+    copies_of = functools.partial(
+        extract.augmented_copies,
+        features=config.features,
+        front_end=front_end,
+        cache_dir=cache_dir,
         names=config.augmentation.layers,
         copies=config.augmentation.copies,
     )
-    return tuple(FeatureStore.of(table[:, number]) for number in range(table.shape[1]))
+    tables = [copies_of(part) for part in _by_corpus(clips)]
+    return tuple(
+        _stored([table[:, number] for table in tables])
+        for number in range(config.augmentation.copies)
+    )
 
 
 def _sounds(
@@ -162,7 +178,7 @@ def _sounds(
 
     made = make_sounds(config.augmentation.sounds, config.features.entry.rate_hz)
     kept = decode.keep_sounds(made, cache_dir)
-    features = extract.clip_features(kept, config.features, front_end, cache_dir)
-    copies = _copies(kept, config, front_end, cache_dir)
     rows = kept.assign(copy=0).reindex(columns=clips.rows.columns, fill_value="")
+    features = extract.clip_features(rows, config.features, front_end, cache_dir)
+    copies = _copies(rows, config, front_end, cache_dir)
     return Dataset.labelled(rows, FeatureStore.of(features), clips.classes, copies)
