@@ -18,6 +18,7 @@ import ser_tf
 from ser_tf.layers import augment, features
 from ser_tf.layers.augment.augmentation import Augmentation
 from ser_tf.layers.calibration import Calibration
+from ser_tf.layers.discriminant import LinearDiscriminant
 from ser_tf.layers.ensemble import Ensemble
 from ser_tf.layers.features.framing import Float32Layer
 from ser_tf.layers.lmu import LMU, LMUCell
@@ -174,6 +175,9 @@ CASES = {
     "WhisperLogMel with a gate": Case(lambda: features.WhisperLogMel(30.0)),
     "WhisperEncoder": Case(lambda: features.WhisperEncoder(12, 3, 2, last_norm=True), weighted(80)),
     "ThinFrames": Case(lambda: features.ThinFrames(3), weighted(3)),
+    "LinearDiscriminant": Case(
+        lambda: LinearDiscriminant(3, speaker_share=0.2, corpus_share=0.5, ridge=0.1), vector(4)
+    ),
     "SplitWeights": Case(SplitWeights, weighted(3)),
     "WeightedPooling": Case(WeightedPooling, frames_and_weights(3)),
     "WeightedPooling of the last": Case(lambda: WeightedPooling("last"), frames_and_weights(3)),

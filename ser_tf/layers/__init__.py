@@ -7,9 +7,9 @@ holds, compute with TensorFlow and are left out on other back ends.
 
 import keras
 
-from ser_tf.layers import calibration, ensemble, features, lmu, pooling, summary
+from ser_tf.layers import calibration, discriminant, ensemble, features, lmu, pooling, summary
 
 if keras.config.backend() == "tensorflow":
     from ser_tf.layers import augment  # noqa: F401
 
-__all__ = ["calibration", "ensemble", "features", "lmu", "pooling", "summary"]
+__all__ = ["calibration", "discriminant", "ensemble", "features", "lmu", "pooling", "summary"]

@@ -53,16 +53,20 @@ class Encoder(abc.ABC):
 
         if self.members < 1:
             raise ValueError(f"members must be at least 1. Received: members={self.members}.")
-        if self.members == 1:
-            return network(self.summarise, shape, classes)
         from ser_tf.layers.ensemble import Ensemble
 
-        members = [
-            network(self.summarise, shape, classes, f"member_{number + 1}")
-            for number in range(self.members)
-        ]
+        networks = self.networks(shape, classes)
+        if len(networks) == 1:
+            return networks[0]
         features = keras.Input(shape, name="features", dtype="float32")
-        return keras.Model(features, Ensemble(members)(features), name="encoder")
+        return keras.Model(features, Ensemble(networks)(features), name="encoder")
+
+    def networks(self, shape: tuple[int | None, int], classes: int) -> "list[keras.Model]":
+        """The networks whose logits are averaged, each as `build` gives it; see there."""
+        if self.members == 1:
+            return [network(self.summarise, shape, classes)]
+        names = [f"member_{number + 1}" for number in range(self.members)]
+        return [network(self.summarise, shape, classes, name) for name in names]
 
     @abc.abstractmethod
     def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":

@@ -124,6 +124,8 @@ class LMUEncoder(Encoder):
         kernel_frames: length of the convolutions, which look back only.
         stride_frames: stride of the convolutions.
         memory: implementation of the LMU layer, a key of `MEMORIES`.
+        discriminant: whether the mean frame's `LinearDiscriminant` is one member more. It is not
+            trained by gradient, and holds on corpora that nothing was trained on.
     """
 
     CHOICES: ClassVar = {
@@ -145,12 +147,18 @@ class LMUEncoder(Encoder):
     kernel_frames: int = 5
     stride_frames: int = 4
     memory: str = "ser_tf"
+    discriminant: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_theta(self.theta)
         if not self.units:
             raise ValueError("units must name at least one layer. Received: units=().")
+
+    def networks(self, shape: tuple[int | None, int], classes: int) -> "list[keras.Model]":
+        """The LMU networks, and the discriminant where there is one."""
+        networks = super().networks(shape, classes)
+        return [*networks, _discriminant(shape, classes)] if self.discriminant else networks
 
     def summarise(self, x: "keras.KerasTensor") -> "keras.KerasTensor":
         """One vector a clip: the last LMU layer's states, pooled."""
@@ -287,6 +295,21 @@ def _shorten(
         x = ops.relu(layers.BatchNormalization()(convolution(x), mask=mask))
         x = layers.Dropout(encoder.dropout)(x)
     return x, weights
+
+
+def _discriminant(shape: tuple[int | None, int], classes: int) -> "keras.Model":
+    """A network from features to the logits of their mean frame's discriminant, not adapted yet."""
+    import keras
+
+    from ser_tf.layers import pooling
+    from ser_tf.layers.discriminant import LinearDiscriminant
+
+    features = keras.Input(shape, name="features", dtype="float32")
+    if shape[0] is None:
+        mean = pooling.WeightedPooling("mean")(pooling.SplitWeights()(features))
+    else:
+        mean = keras.layers.GlobalAveragePooling1D()(features)
+    return keras.Model(features, LinearDiscriminant(classes)(mean), name="discriminant")
 
 
 def _check_theta(theta: float | None) -> None:

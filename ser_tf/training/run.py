@@ -17,7 +17,7 @@ from ser_tf.data.dataset import Dataset
 from ser_tf.evaluation import metrics, plots, report
 from ser_tf.inference import model_folder, predictions
 from ser_tf.models import assemble
-from ser_tf.training import backends, teachers
+from ser_tf.training import backends, discriminants, teachers
 from ser_tf.training.checkpoint import State
 from ser_tf.training.fitting import fit_encoder
 
@@ -64,6 +64,7 @@ def train(
             classes=len(data.classes),
             name=config.model.name,
         )
+        discriminants.adapt(model.get_layer("encoder"), data.of("train"))
         # Only now is it certain that the configuration can be built.
         model_folder.save_config(folder, config, data.classes)
         state = fit_encoder(
