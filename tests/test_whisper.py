@@ -217,13 +217,23 @@ def test_the_whole_encoder_ends_with_layer_normalisation(tmp_path, monkeypatch):
         assert (front_end.layers[2].norm is not None) == (blocks == 4)
 
 
-def test_weights_come_from_a_model_folder_that_holds_them(tmp_path):
-    layer = features.WhisperEncoder(**SMALL, last_norm=True)
-    front_end = keras.Sequential([keras.Input((None, 81)), layer], name="front_end")
-    model = keras.Sequential([keras.Input((None, 81)), front_end])
-    model.save(tmp_path / "model.keras")
-    again = encoder(tmp_path, last_norm=True)
-    np.testing.assert_array_equal(again(mel_frames()), layer(mel_frames()))
+def test_weights_come_from_a_model_folder_that_holds_them(preset, tmp_path):
+    layer = encoder(preset)
+    path = tmp_path / whisper_weights.FILE
+    whisper_weights.save(layer, path)
+    for blocks in (2, 1):
+        expected = encoder(preset, blocks=blocks)(mel_frames())
+        np.testing.assert_array_equal(encoder(tmp_path, blocks=blocks)(mel_frames()), expected)
+
+
+def test_weights_are_stored_in_half_precision_where_that_changes_none(preset, tmp_path):
+    layer = encoder(preset)
+    kernel = layer.convolutions[0].kernel
+    kernel.assign(np.asarray(kernel).astype("float16"))
+    whisper_weights.save(layer, tmp_path / whisper_weights.FILE)
+    with np.load(tmp_path / whisper_weights.FILE) as arrays:
+        assert arrays["conv1d/0"].dtype == "float16"
+        assert arrays["conv1d_1/0"].dtype == "float32"
 
 
 def test_weights_that_cannot_be_had_are_told_of_in_one_line(preset, tmp_path, monkeypatch):
@@ -247,11 +257,13 @@ def test_a_folder_without_such_an_encoder_is_refused(preset, tmp_path):
         encoder(preset, width=24, heads=3, blocks=1)
     with pytest.raises(InputError, match=f"{tmp_path}: no preset of Whisper"):
         encoder(tmp_path)
-    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(tmp_path / "model.keras")
-    with pytest.raises(InputError, match=r"model\.keras: holds no Whisper encoder"):
-        encoder(tmp_path)
-    (tmp_path / "model.keras").write_text("no zip")
-    with pytest.raises(InputError, match=r"model\.keras: broken"):
+    whisper_weights.save(encoder(preset), tmp_path / whisper_weights.FILE)
+    with pytest.raises(InputError, match="no Whisper encoder of 3 blocks of 16 channels"):
+        encoder(tmp_path, blocks=3)
+    with pytest.raises(InputError, match="of an encoder of another size"):
+        encoder(tmp_path, width=24)
+    (tmp_path / whisper_weights.FILE).write_text("no zip")
+    with pytest.raises(InputError, match=r"front_end\.npz: broken"):
         encoder(tmp_path)
 
 

@@ -1,6 +1,8 @@
 """Model folders: what they hold, and how they are written and read.
 
 saved_models/NAME/model.keras      waveform -> probabilities, with normalisation and calibration
+                  front_end.npz    weights of a front end that has some; `model.keras` then holds
+                                   what follows it, features -> probabilities
                   config.json      classes and the configuration of the training run
                   history.csv      a line an epoch
                   metrics.json     scores on every part of the split; written last
@@ -26,10 +28,13 @@ from ser_tf import files
 from ser_tf.config import FORMAT, Config, read, to_json
 from ser_tf.errors import InputError
 from ser_tf.inference.answers import Answer
+from ser_tf.models.features import FEATURES
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+    from ser_tf.models.features import Feature
 
 MODEL = "model.keras"
 CONFIG = "config.json"
@@ -41,11 +46,16 @@ CONFUSION = "confusion.png"
 SPEAKERS = "speakers.png"
 CALIBRATION = "calibration.png"
 CHECKPOINT = "checkpoint.npz"
+FRONT_ENDS = tuple(
+    {entry.weights_file: None for entry in FEATURES.values() if entry.weights_file is not None}
+)
+"""The files with weights of front ends."""
+
 TENSORBOARD = "tensorboard"
 
 PICTURES = (CURVES, CONFUSION, SPEAKERS, CALIBRATION)
 _NOT_OURS = (ValueError, KeyError, TypeError, AttributeError)
-_RUN_FILES = (MODEL, CONFIG, HISTORY, METRICS, PREDICTIONS, *PICTURES, CHECKPOINT)
+_RUN_FILES = (MODEL, CONFIG, HISTORY, METRICS, PREDICTIONS, *PICTURES, CHECKPOINT, *FRONT_ENDS)
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,19 @@ def load(folder: str | Path) -> Artifact:
         if config.split.fold_count and config.split.fold is None:
             hint = "the models of a cross-validation are in its fold-1, fold-2 and so on"
         raise InputError(f"{folder}: incomplete, it lacks {MODEL}; {hint}.")
-    return Artifact(folder, _load_model(path), classes, config)
+    return Artifact(folder, _load_whole(folder, config.features.entry), classes, config)
+
+
+def save_model(folder: str | Path, model: "keras.Model", feature: "Feature") -> None:
+    """Writes a model of `feature`: `model.keras`, and its front end's weights if it has some."""
+    folder, part = Path(folder), model
+    if feature.weights_file:
+        from ser_tf.models import assemble
+
+        feature.save_weights(model.get_layer("front_end"), folder / feature.weights_file)
+        part = assemble.head(model)
+    with files.replacing(folder / MODEL) as temporary:
+        part.save(temporary)
 
 
 def save_metrics(folder: str | Path, metrics: Mapping[str, Any]) -> None:
@@ -196,6 +218,20 @@ def _remove_curves(board: Path) -> None:
 def _remove_if_empty(folder: Path) -> None:
     if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def _load_whole(folder: Path, feature: "Feature") -> "keras.Model":
+    """The model from waveform to probabilities; its front end is built where it lies apart."""
+    model = _load_model(folder / MODEL)
+    if not feature.weights_file:
+        return model
+    from ser_tf.models import assemble
+
+    # Without the file, as in a wheel, the weights come from where the training had them.
+    held = (folder / feature.weights_file).is_file()
+    front_end = assemble.build_front_end(feature.with_weights(str(folder)) if held else feature)
+    encoder, calibration = model.get_layer("encoder"), model.get_layer("calibration")
+    return assemble.join(front_end, encoder, calibration, model.name)
 
 
 def _load_model(path: Path) -> "keras.Model":

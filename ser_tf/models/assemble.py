@@ -69,6 +69,19 @@ def build_model(
     network = build_network(encoder, feature.shape, classes)
     normalised = feature.normalisation(features)(inputs)
     whole = keras.Model(inputs, network(normalised), name="encoder")
+    return join(front_end, whole, Calibration(name="calibration"), name)
+
+
+def join(
+    front_end: keras.Layer, encoder: keras.Model, calibration: keras.Layer, name: str
+) -> keras.Model:
+    """The model from waveform to probabilities, of its three parts."""
     waveform = keras.Input((None,), name="waveform")
-    probabilities = Calibration(name="calibration")(whole(front_end(waveform)))
-    return keras.Model(waveform, probabilities, name=name)
+    return keras.Model(waveform, calibration(encoder(front_end(waveform))), name=name)
+
+
+def head(model: keras.Model) -> keras.Model:
+    """The model without its front end: from features to probabilities."""
+    encoder = model.get_layer("encoder")
+    features = keras.Input(encoder.input_shape[1:], name="features")
+    return keras.Model(features, model.get_layer("calibration")(encoder(features)), name=model.name)

@@ -87,8 +87,7 @@ def _finish(
     data = data.clips
     parts = [part for part in splits.PARTS if (data.rows["part"] == part).any()]
     tables = {part: predictions.predict_rows(model, data.of(part)) for part in parts}
-    with files.replacing(folder / model_folder.MODEL) as temporary:
-        model.save(temporary)
+    model_folder.save_model(folder, model, config.features.entry)
     with files.replacing(folder / model_folder.PREDICTIONS) as temporary:
         # A path need not be UTF-8.
         table = tables[parts[-1]].drop(columns="sex")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
     import numpy as np
     import tensorflow as tf
@@ -23,8 +25,11 @@ class Feature(abc.ABC):
         kept: which part is kept of a recording that is longer than `span_seconds`.
         zeros: where zeros leave the features of a shorter recording as they are; None: nowhere.
         array_dtype: type of the numbers of features in arrays on the disk.
+        weights_file: name of the file in a model folder that holds the front end's weights, which
+            many models share; None: it has none, or they lie in the model's own file.
     """
 
+    weights_file: ClassVar[str | None] = None
     array_dtype: ClassVar[str] = "float32"
     kept: ClassVar[Literal["beginning", "middle", "end"]]
     zeros: ClassVar[Literal["in front", "behind"] | None]
@@ -55,6 +60,14 @@ class Feature(abc.ABC):
         Raises:
             ValueError: if a hyperparameter breaks its rule.
         """
+
+    def save_weights(self, front_end: "keras.Layer", path: "Path") -> None:
+        """Writes the weights of a `front_end` made by `build`; for entries with `weights_file`."""
+        raise NotImplementedError
+
+    def with_weights(self, folder: str) -> "Feature":
+        """The entry whose `build` takes the weights that `save_weights` wrote in `folder`."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":

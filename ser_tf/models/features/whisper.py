@@ -1,5 +1,6 @@
 """Frames of Whisper's encoder, of clips of any length."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -8,6 +9,8 @@ from ser_tf.models.features import whisper_weights
 from ser_tf.models.features.feature import VaryingLength
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import keras
 
 _RATE_HZ = 16_000
@@ -33,11 +36,13 @@ class WhisperFeatures(VaryingLength):
         clip_seconds: of longer clips training and scoring use the beginning, at most 30.
         weights: folder to read the weights from, a model folder with such an encoder or a preset
             of KerasHub (`model.weights.h5` and `config.json`); None: the preset on Kaggle.
+        weights_file: name of the file in a model folder that holds the encoder's weights.
         array_dtype: half precision, with 3 digits, for some hundred numbers in a frame.
         kept: which part is kept of a recording that is longer than `span_seconds`.
         zeros: where zeros leave the features of a shorter recording as they are.
     """
 
+    weights_file: ClassVar[str] = whisper_weights.FILE
     array_dtype: ClassVar[str] = "float16"
     kept: ClassVar[Literal["beginning"]] = "beginning"
     zeros: ClassVar[Literal["behind"]] = "behind"
@@ -107,6 +112,17 @@ class WhisperFeatures(VaryingLength):
         front_end = keras.Sequential([waveform, *chain], name="front_end")
         whisper_weights.load(encoder, self.size, self.weights)
         return front_end
+
+    def save_weights(self, front_end: "keras.Layer", path: "Path") -> None:
+        """Writes the encoder's weights, in half precision where that changes none."""
+        from ser_tf.layers.features import WhisperEncoder
+
+        [encoder] = [layer for layer in front_end.layers if isinstance(layer, WhisperEncoder)]
+        whisper_weights.save(encoder, path)
+
+    def with_weights(self, folder: str) -> "WhisperFeatures":
+        """The entry whose `build` takes the weights that `save_weights` wrote in `folder`."""
+        return dataclasses.replace(self, weights=folder)
 
     def fit(self, features: "keras.KerasTensor") -> "keras.KerasTensor":
         """The first frames of a longer clip, or a shorter clip followed by absent frames."""

@@ -1,4 +1,4 @@
-"""Whisper's weights: KerasHub's presets as Kaggle has them, or a model folder that holds them."""
+"""Whisper's weights: KerasHub's presets as Kaggle has them, or a model folder's file of them."""
 
 import contextlib
 import json
@@ -7,6 +7,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from ser_tf import files
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 
 _WEIGHTS = "model.weights.h5"
 _CONFIG = "config.json"
-_MODEL = "model.keras"
+FILE = "front_end.npz"
+"""The file of a model folder."""
+
 _BANDS = 80
 
 _POSITIONS = "layers/position_embedding/vars/0"
@@ -57,17 +62,49 @@ def load(encoder: "WhisperEncoder", size: str, source: str | None = None) -> Non
         encoder: the first blocks of an encoder of this size.
         size: a key of `SIZES`.
         source: a folder with a preset's `model.weights.h5` and `config.json`, or a model folder
-            whose features are of this size and have as many blocks; None: Kaggle's preset.
+            whose features are of this size and have as many blocks or more; None: Kaggle's preset.
 
     Raises:
         InputError: if the weights cannot be had, or are of another size; one line that names the
             folder, and the handle where it is Kaggle's.
     """
     folder = Path(source) if source else _download(size)
-    if (folder / _MODEL).is_file() and not (folder / _WEIGHTS).is_file():
-        _take_from_model(encoder, folder / _MODEL)
+    if (folder / FILE).is_file():
+        _take_from_file(encoder, folder / FILE)
     else:
         _take_from_preset(encoder, folder)
+
+
+def save(encoder: "WhisperEncoder", path: Path) -> None:
+    """Writes the weights of an `encoder`, in half precision where that changes none."""
+    arrays = {_POSITIONS: encoder.positions.numpy()}
+    for layer, place in _layers(encoder):
+        for number, weight in enumerate(layer.get_weights()):
+            arrays[f"{place}/{number}"] = weight
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        halved: dict[str, Any] = {name: _halved(array) for name, array in arrays.items()}
+        np.savez_compressed(file, **halved)
+
+
+def _halved(array: np.ndarray) -> np.ndarray:
+    half = array.astype("float16")
+    return half if np.array_equal(half, array) else array
+
+
+def _take_from_file(encoder: "WhisperEncoder", path: Path) -> None:
+    try:
+        with np.load(path) as arrays:
+            for layer, place in _layers(encoder):
+                layer.set_weights([arrays[f"{place}/{n}"] for n in range(len(layer.weights))])
+            encoder.positions.assign(arrays[_POSITIONS])
+    except KeyError as error:
+        raise InputError(
+            f"{path}: holds no Whisper encoder of {encoder.blocks} blocks of {encoder.width} "
+            f"channels ({error})."
+        ) from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        line = str(error).strip().splitlines()[0]
+        raise InputError(f"{path}: broken, or of an encoder of another size ({line}).") from error
 
 
 def _download(size: str) -> Path:
@@ -138,29 +175,3 @@ def _assign(layer: "keras.Layer", arrays: "h5py.Group") -> None:
     for number, variable in enumerate(layer.weights):
         # KerasHub keeps heads on an axis of their own.
         variable.assign(arrays[str(number)][()].reshape(variable.shape))
-
-
-def _take_from_model(encoder: "WhisperEncoder", path: Path) -> None:
-    import keras
-
-    # Imported for their registration with Keras, by which the file names its layers.
-    from ser_tf.layers import calibration, ensemble, lmu, pooling, streaming  # noqa: F401
-    from ser_tf.layers.features import WhisperEncoder
-
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        line = str(error).strip().splitlines()[0]
-        raise InputError(f"{path}: broken, Keras cannot load it ({line}).") from error
-    wanted = {place: layer for layer, place in _layers(encoder)}
-    for found in streaming.flatten(model):
-        if isinstance(found, WhisperEncoder) and found.width == encoder.width:
-            held = {place: layer for layer, place in _layers(found)}
-            if wanted.keys() <= held.keys():
-                for place, layer in wanted.items():
-                    layer.set_weights(held[place].get_weights())
-                encoder.positions.assign(found.positions)
-                return
-    raise InputError(
-        f"{path}: holds no Whisper encoder of {encoder.blocks} blocks of {encoder.width} channels."
-    )
