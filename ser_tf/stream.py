@@ -87,8 +87,7 @@ def _recording(path: Path) -> Callable[[int, int], Iterator["np.ndarray"]]:
     """The sound of a file: a function of a rate in Hz and a number of samples a chunk."""
 
     def chunks(rate_hz: int, samples: int) -> Iterator["np.ndarray"]:
-        waveform = audio.load(path, rate_hz)
-        return (waveform[start:][:samples] for start in range(0, len(waveform), samples))
+        return audio.cut(audio.pieces(path, rate_hz), samples)
 
     return chunks
 

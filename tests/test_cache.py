@@ -69,7 +69,7 @@ def clip(tmp_path):
 
 def test_waveforms_are_those_of_their_version(tmp_path):
     """Whoever changes them raises `VERSIONS["waveforms"]` and puts the new values here."""
-    assert cache.VERSIONS["waveforms"] == 1
+    assert cache.VERSIONS["waveforms"] == 2
     path = tmp_path / "clip.wav"
     soundfile.write(path, np.stack([noise(), noise()[::-1]], axis=1), 48_000, subtype="FLOAT")
     waveform = audio.load(path, RATE_HZ)
@@ -156,11 +156,11 @@ UNUSED = [
     "demo-0123abcdef/demo-01/demo-01_sad_s1_t1.wav",
 ]
 USED = [
-    f"waveforms-1/01/{KEY}.npy",
-    f"features-1.1/{KEY}.npy",
-    f"features-1.7/{KEY}.npy",
+    f"waveforms-2/01/{KEY}.npy",
+    f"features-2.1/{KEY}.npy",
+    f"features-2.7/{KEY}.npy",
     "demo-1/demo-01/demo-01_sad_s1_t1.wav",
-    f"features-1.1/.{KEY}-01234567.npy",
+    f"features-2.1/.{KEY}-01234567.npy",
     "features/notes.txt",
     "thesis.pdf",
 ]
@@ -170,7 +170,7 @@ USED = [
 def lived_in(tmp_path):
     for name in (*UNUSED, *USED):
         touch(tmp_path / name)
-    touch(tmp_path / f"features-1.1/.{KEY}-89abcdef.npy", hours_old=2)
+    touch(tmp_path / f"features-2.1/.{KEY}-89abcdef.npy", hours_old=2)
     return tmp_path
 
 
@@ -178,7 +178,7 @@ def test_the_doctor_lists_what_the_cache_holds_and_what_of_it_is_unused(lived_in
     assert doctor.main(["--cache", "--cache-dir", str(lived_in)]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = {tuple(line.split()[:2]): line for line in lines}
-    assert rows["features", "1.1"].split() == ["features", "1.1", "1", "0.0", "MB"]
+    assert rows["features", "2.1"].split() == ["features", "2.1", "1", "0.0", "MB"]
     assert rows["features", "0.1"].endswith("unused")
     assert lines[-1].startswith("Unused: 6 entries, 0.0 MB; `--cache prune`")
     assert all((lived_in / name).exists() for name in UNUSED)

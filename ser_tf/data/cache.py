@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ser_tf.config import Features
 
 VERSIONS: Mapping[str, int] = {
-    "waveforms": 1,  # `decode`, and the decoder and resampler in `ser_tf.audio`
+    "waveforms": 2,  # `decode`, and `ser_tf.audio`; 2: unscaled integers, cancelling channels
     "sounds": 1,  # `sounds`
     "clips": 1,  # the index of corpora, with digests
     "features": 1,  # the front ends of `FEATURES`, and the published copies

@@ -73,7 +73,7 @@ class Stream:
         Raises:
             InputError: if these are no samples; the stream stays as it was.
         """
-        waiting = np.concatenate([self._rest, audio.to_mono(samples)])
+        waiting = np.concatenate([self._rest, audio.to_mono(samples, part=True)])
         while pieces := min(len(waiting) // self.stride_samples, self._longest):
             chunk, waiting = np.split(waiting, [pieces * self.stride_samples])
             probabilities, self._state = self._next(tf.constant(chunk[np.newaxis]), self._state)

@@ -125,8 +125,8 @@ class Client:
             ClipError: if the server cannot answer it.
             ServerError: if no server answers.
         """
-        samples, rate_hz = audio.read(path)
-        outputs = self._persist(_wav(samples.mean(axis=1), rate_hz), path)
+        rate_hz, pieces = audio.read_mono(path)
+        outputs = self._persist(_wav(np.concatenate([*pieces]), rate_hz), path)
         try:
             if error := outputs["error"]:
                 raise ClipError(f"{path}: {error}.")
