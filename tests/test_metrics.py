@@ -367,3 +367,32 @@ def test_answers_above_the_unsure_threshold_are_more_often_right():
     top, right = probabilities[300:].max(axis=1), probabilities[300:].argmax(axis=1) == labels[300:]
     assert right[top >= threshold].mean() > right.mean() + 0.1
     assert right[top < threshold].mean() < right.mean() - 0.1
+
+
+def test_a_threshold_of_precision_counts_all_corpora_alike():
+    tops = np.linspace(0.5, 1.0, 101)
+    probabilities = np.stack([tops, 1 - tops], axis=1)
+    hits = tops > 0.8  # right above, wrong below
+    labels = np.where(hits, 0, 1)
+    alone = metrics.precision_threshold(probabilities, labels, np.full(101, "a"), 0.75)
+    assert (hits[tops >= alone]).mean() >= 0.75 > (hits[tops >= alone - 0.01]).mean()
+    # A second corpus, always right, makes up for the first in half of the mean.
+    both = metrics.precision_threshold(
+        np.tile(probabilities, (2, 1)),
+        np.concatenate([labels, np.zeros(101, int)]),
+        np.repeat(["a", "b"], 101),
+        0.75,
+    )
+    assert both < alone
+    assert (
+        metrics.precision_threshold(probabilities, np.ones(101, int), np.full(101, "a"), 0.5) == 1
+    )
+
+
+def test_a_temperature_follows_the_weights_of_clips():
+    logits = np.array([[2.0, 0.0]] * 10)
+    labels = np.array([0] * 9 + [1])
+    calibrated = metrics.fit_temperature(logits, labels)
+    assert 2 / calibrated == pytest.approx(np.log(9), rel=1e-3)
+    weighted = metrics.fit_temperature(logits, labels, np.array([1.0] * 9 + [3.0]))
+    assert 2 / weighted == pytest.approx(np.log(3), rel=1e-3)

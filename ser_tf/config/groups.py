@@ -200,6 +200,11 @@ class Training(_Group):
     teachers: tuple[str, ...] = setting(
         (), "model folders whose answers on training clips are learnt along with the labels"
     )
+    calibrated_by: str | None = setting(
+        None,
+        "folder of a run that leaves corpora out, whose answers there set temperature and "
+        "threshold; none: validation clips do",
+    )
     teacher_share: float = setting(0.5, "share of the teachers' answer in the target", SHARE)
 
 

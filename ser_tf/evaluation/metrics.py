@@ -184,7 +184,9 @@ def coverage(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     )
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+def fit_temperature(
+    logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """The temperature for the least negative log-likelihood of logits divided by it.
 
     Temperature scaling (Guo et al. 2017, section 4.2), searched on a logarithmic scale from
@@ -194,6 +196,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     Args:
         logits: those of validation clips, `(clips, classes)`.
         labels: their true class numbers, `(clips,)`.
+        weights: of the clips in the likelihood, `(clips,)`; None: all weigh alike.
     """
     logits = np.asarray(logits, np.float64)
     if (logits.argmax(axis=1) == labels).all():
@@ -201,7 +204,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     def loss(log_temperature: float) -> float:
         log_probabilities = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return -float(log_probabilities[np.arange(len(labels)), labels].mean())
+        picked = log_probabilities[np.arange(len(labels)), labels]
+        return -float(np.average(picked, weights=weights))
 
     bounds = (np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
@@ -230,6 +234,29 @@ def unsure_threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
     if youden[best] <= 0:
         return 0.0
     return float((thresholds[best] + thresholds[best + 1]) / 2)
+
+
+def precision_threshold(
+    probabilities: np.ndarray, labels: np.ndarray, corpora: np.ndarray, right: float
+) -> float:
+    """The lowest top probability from which on answers are right in a share `right` of cases.
+
+    The share is the mean over corpora, of those that have such answers. It is 1.0, so that hardly
+    an answer is ever sure, if no threshold reaches it.
+
+    Args:
+        probabilities: calibrated ones of clips, `(clips, classes)`.
+        labels: their true class numbers, `(clips,)`.
+        corpora: the corpus of each clip, `(clips,)`.
+        right: the share to reach, from 0 to 1.
+    """
+    top, hits = _top(probabilities, labels)
+    for threshold in np.linspace(0, 1, 201)[:-1]:
+        sure = top >= threshold
+        shares = [hits[sure & (corpora == name)].mean() for name in np.unique(corpora[sure])]
+        if shares and np.mean(shares) >= right:
+            return float(threshold)
+    return 1.0
 
 
 def _at_temperature_one(probabilities: np.ndarray, temperature: float) -> np.ndarray:

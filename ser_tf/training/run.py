@@ -17,7 +17,7 @@ from ser_tf.data.dataset import Dataset
 from ser_tf.evaluation import metrics, plots, report
 from ser_tf.inference import model_folder, predictions
 from ser_tf.models import assemble
-from ser_tf.training import backends, discriminants, teachers
+from ser_tf.training import backends, calibration, discriminants, teachers
 from ser_tf.training.checkpoint import State
 from ser_tf.training.fitting import fit_encoder
 
@@ -82,8 +82,7 @@ def _finish(
     config: Config, folder: Path, model: keras.Model, *, data: Dataset, state: State
 ) -> dict[str, Any]:
     """Calibrates, scores every part once and writes the folder; `metrics.json` comes last."""
-    if config.split.validation:
-        _calibrate(model, data.of("validation"))
+    calibration.calibrate(config, model, data)
     data = data.clips
     parts = [part for part in splits.PARTS if (data.rows["part"] == part).any()]
     tables = {part: predictions.predict_rows(model, data.of(part)) for part in parts}
@@ -101,17 +100,6 @@ def _finish(
     model_folder.save_metrics(folder, content)
     (folder / model_folder.CHECKPOINT).unlink(missing_ok=True)
     return content
-
-
-def _calibrate(model: keras.Model, validation: Dataset) -> None:
-    """Sets temperature and threshold of `unsure` by the validation clips."""
-    calibration = model.get_layer("calibration")
-    features = validation.features.array()
-    logits = predictions.compute_logits(model.get_layer("encoder"), features)
-    temperature = metrics.fit_temperature(logits, validation.labels)
-    calibration.set(temperature, 0.0)
-    threshold = metrics.unsure_threshold(np.asarray(calibration(logits)), validation.labels)
-    calibration.set(temperature, threshold)
 
 
 def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dict[str, Any]:
