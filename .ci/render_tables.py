@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ser_tf.corpora import CORPORA
+from ser_tf.corpora import CORPORA, title
 from ser_tf.emotions import EMOTIONS
 from ser_tf.evaluation import comparison
 
@@ -135,7 +135,7 @@ def _elsewhere() -> Iterable[Sequence[str]]:
         metrics = _json(RESULTS / "elsewhere" / row["file"])
         test = metrics["test"]
         yield (
-            ", ".join(CORPORA[name].title for name in metrics["corpora"]),
+            ", ".join(title(name) for name in metrics["corpora"]),
             *(row["held_out"], f"`{metrics['model']}`"),
             *(f"{metrics['parameters']:,}", str(metrics["seed"])),
             *(_percent(metrics["train"]["accuracy"]), _percent(test["accuracy"])),

@@ -35,7 +35,7 @@ class Recogniser(recogniser.Recogniser):
 
     def evaluate(
         self,
-        corpora: str | Iterable[str] = (),
+        corpora: str | Path | Iterable[str | Path] = (),
         *,
         data_dir: str | Path | None = None,
         cache_dir: str | Path | None = None,
@@ -44,7 +44,8 @@ class Recogniser(recogniser.Recogniser):
         """Scores of the model on all clips of some corpora, or on those it was tested on.
 
         Args:
-            corpora: names of corpora; none: the clips that the model was tested on.
+            corpora: names of corpora, or paths of own tables; none: the clips that the model was
+                tested on.
             data_dir: folder that holds one folder a corpus, or the corpus's own when one is named;
                 None: kagglehub downloads them, and own clips lie where training found them.
             cache_dir: folder of decoded clips and features; None: `~/.cache/ser_tf`.
@@ -62,7 +63,7 @@ class Recogniser(recogniser.Recogniser):
 
         return score_model(
             self.artifact,
-            (corpora,) if isinstance(corpora, str) else corpora,
+            _as_names(corpora),
             None if data_dir is None else str(data_dir),
             cache_dir=Path(cache_dir or files.default_cache_dir()),
             robustness=robustness,
@@ -162,7 +163,7 @@ class Run:
 
 def train(
     recipe: str | Path = recipes.DEFAULT,
-    corpora: str | Iterable[str] | None = None,
+    corpora: str | Path | Iterable[str | Path] | None = None,
     *,
     data_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
@@ -177,8 +178,8 @@ def train(
 
     Args:
         recipe: the name of a recipe, a TOML file, or the `config.json` of a model folder.
-        corpora: names of corpora; None: the recipe's, by default the four that kagglehub can
-            download.
+        corpora: names of corpora, or paths of own tables; None: the recipe's, by default the four
+            that kagglehub can download.
         data_dir: folder that holds one folder a corpus, or the corpus's own when one is named;
             None: kagglehub downloads them.
         cache_dir: folder of decoded clips and features; None: `~/.cache/ser_tf`.
@@ -197,7 +198,7 @@ def train(
     """
     given = dict(settings)
     if corpora is not None:
-        given["corpora"] = (corpora,) if isinstance(corpora, str) else tuple(corpora)
+        given["corpora"] = _as_names(corpora)
     if data_dir is not None:
         given["data_dir"] = str(data_dir)
     source = "given"
@@ -211,6 +212,10 @@ def train(
         resume=resume,
         overwrite=overwrite,
     )
+
+
+def _as_names(corpora: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    return tuple(map(str, [corpora] if isinstance(corpora, str | Path) else corpora))
 
 
 def train_configuration(

@@ -146,7 +146,7 @@ def test_help_answers_without_anything_heavy():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--corpora", "emodb"], "'ravdess'"),
+        (["--corpora", "emodb"], "choose from ravdess"),
         (["--model", "rnn"], "'lmu'"),
         (["--features", "mel"], "'logmel'"),
         (["--split", "random"], "'speakers'"),

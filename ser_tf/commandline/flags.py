@@ -9,7 +9,7 @@ from typing import Any
 
 from ser_tf import config, files
 from ser_tf.config import Layer
-from ser_tf.corpora import CORPORA
+from ser_tf.corpora import CHOICES, CORPORA, is_known
 from ser_tf.inference import shipped
 
 REMOVED: Mapping[str, str] = {
@@ -69,8 +69,10 @@ def add_corpora(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--corpora",
         nargs="+",
-        choices=tuple(CORPORA),
-        help=f"corpora to use (default: {default})",
+        type=corpus,
+        metavar="NAME|TABLE",
+        help=f"corpora to use: {', '.join(CORPORA)}, or tables of your own with the columns path "
+        f"and emotion, or more (default: {default})",
     )
     parser.add_argument(
         "--data-dir",
@@ -146,6 +148,13 @@ def assignment(text: str) -> tuple[str, Any]:
     if not equals:
         raise argparse.ArgumentTypeError(f"must read KEY=VALUE; received {text}")
     return key, config.parse(value)
+
+
+def corpus(text: str) -> str:
+    """The type of a flag whose value names a corpus."""
+    if not is_known(text):
+        raise argparse.ArgumentTypeError(f"choose from {CHOICES}; received {text}")
+    return text
 
 
 def at_least(type_: type, low: float) -> Callable[[str], Any]:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from ser_tf.config import rules
 from ser_tf.config.groups import Augmentation, Features, Model, Split, Training
-from ser_tf.config.settings import SEED, check_fields, one_of, setting, texts, unknown
-from ser_tf.corpora import CORPORA, REAL_CORPORA
+from ser_tf.config.settings import SEED, Rule, check_fields, setting, texts, unknown
+from ser_tf.corpora import CHOICES, REAL_CORPORA, corpus_name, is_known
 from ser_tf.models import MODELS, of_features
 from ser_tf.models.features import FEATURES
 
@@ -25,7 +25,9 @@ class Config:
 
     recipe: str | None = None
     corpora: tuple[str, ...] = setting(
-        REAL_CORPORA, "corpora to train and test on", one_of(CORPORA)
+        REAL_CORPORA,
+        "corpora to train and test on, or tables of one's own",
+        Rule(f"one of {CHOICES}", is_known),
     )
     data_dir: str | None = setting(
         None, "folder that holds one folder a corpus; none: kagglehub downloads"
@@ -46,7 +48,12 @@ class Config:
     @property
     def name(self) -> str:
         """The model folder's default name, as in `lmu-ravdess`."""
-        return "-".join((self.model.name, *self.corpora))
+        return "-".join((self.model.name, *self.corpus_names))
+
+    @property
+    def corpus_names(self) -> tuple[str, ...]:
+        """The names of the corpora in results: of a table, its file's."""
+        return tuple(map(corpus_name, self.corpora))
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Dotted keys and values of all settings, in order; the recipe's name is not a setting."""

@@ -1,6 +1,7 @@
 """The corpora: what their file names say, where their clips come from, and one index of them.
 
-To add one, write a grammar and an entry in `entries.py` and add it to `CORPORA`.
+To add one, write a grammar and an entry in `entries.py` and add it to `CORPORA`. Anybody's own is
+a table (`table.py`), named by its path.
 """
 
 import logging
@@ -12,21 +13,30 @@ from ser_tf import files
 from ser_tf.corpora.corpus import Corpus, Labels, Scan, scan
 from ser_tf.corpora.download import download
 from ser_tf.corpora.entries import CREMAD, DEMO, RAVDESS, SAVEE, TESS
+from ser_tf.corpora.table import SUFFIXES, Table
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "CHOICES",
     "COLUMNS",
     "CORPORA",
     "REAL_CORPORA",
     "Corpus",
     "Labels",
     "Scan",
+    "Table",
+    "check_names",
+    "corpus_name",
+    "entry",
+    "find",
+    "is_known",
     "load",
     "locate",
     "scan",
+    "title",
 ]
 
 COLUMNS = ("path", "corpus", "speaker", "emotion", "sex", "intensity", "sentence")
@@ -39,7 +49,36 @@ CORPORA: dict[str, Corpus] = {
 REAL_CORPORA = tuple(name for name, corpus in CORPORA.items() if corpus.handle)
 """Those of `CORPORA` that people spoke; they are downloaded."""
 
+CHOICES = f"{', '.join(CORPORA)}, or the path of an own table ({', '.join(SUFFIXES)})"
+"""What a corpus may be called, in words."""
+
 _LOG = logging.getLogger(__name__)
+
+
+def is_known(corpus: str) -> bool:
+    """Whether it is a key of `CORPORA` or reads like the path of a table, there or not."""
+    return corpus in CORPORA or Path(corpus).suffix.lower() in SUFFIXES
+
+
+def entry(corpus: str) -> Corpus | Table:
+    """What is known of a corpus, by its key in `CORPORA` or its table's path.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    if not is_known(corpus):
+        raise InputError(f"corpora: choose from {CHOICES}. Received: {corpus}.")
+    return CORPORA.get(corpus) or Table(corpus)
+
+
+def corpus_name(corpus: str) -> str:
+    """The name of a corpus in results: its key in `CORPORA`, or its table's name."""
+    return entry(corpus).name
+
+
+def title(name: str) -> str:
+    """What a corpus of this name in results is called in text."""
+    return CORPORA[name].title if name in CORPORA else name
 
 
 def load(
@@ -53,7 +92,7 @@ def load(
     corpora into its own cache, and a copy that lacks clips is refused.
 
     Args:
-        names: keys of `CORPORA`; a repeated name counts once.
+        names: keys of `CORPORA`, or paths of tables; a repeated one counts once.
         data_dir: holds one folder per corpus, or the clips themselves if one corpus is named.
         cache_dir: where the synthetic demo corpus is made; by default `files.default_cache_dir()`.
 
@@ -62,29 +101,37 @@ def load(
         from 0. `sex` is "female" or "male"; a value that the corpus does not state is "".
 
     Raises:
-        InputError: if a corpus is unknown, cannot be downloaded, or has no clip in its folder.
+        InputError: if a corpus is unknown, cannot be downloaded, or has no clip in its folder, or
+            two have the same name.
     """
     import pandas as pd
 
     rows: list[tuple[str, ...]] = []
     for corpus in _entries(names):
-        found = scan(corpus, locate(corpus, data_dir, cache_dir))
-        if data_dir is None:
+        found = find(corpus, data_dir, cache_dir)
+        if data_dir is None and isinstance(corpus, Corpus):
             _require_whole(corpus, found)
-        _LOG.info(
-            "%s: %d of %d clips in %s; second copies: %d, not clips: %d",
-            corpus.title,
-            len(found.clips),
-            corpus.clips,
-            found.root,
-            len(found.copies),
-            len(found.passed_over),
-        )
+        _LOG.info("%s", _describe(corpus, found))
         rows += [
             (path, corpus.name, *(getattr(labels, column) for column in COLUMNS[2:]))
             for path, labels in found.clips.items()
         ]
     return pd.DataFrame(sorted(rows, key=lambda row: (row[1], row[0])), columns=list(COLUMNS))
+
+
+def find(
+    corpus: Corpus | Table,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+) -> Scan:
+    """The clips of a corpus, where `locate` or its table says.
+
+    Raises:
+        InputError: if there is none, or the corpus cannot be had.
+    """
+    if isinstance(corpus, Table):
+        return corpus.scan(data_dir)
+    return scan(corpus, locate(corpus, data_dir, cache_dir))
 
 
 def locate(
@@ -107,13 +154,45 @@ def locate(
     return download(corpus.title, corpus.handle)
 
 
-def _entries(names: Iterable[str]) -> list[Corpus]:
+def check_names(corpora: Iterable[str]) -> None:
+    """Checks that corpora can be told apart in results.
+
+    Raises:
+        InputError: if two have the same name, or a table that of an entry of `CORPORA`.
+    """
+    seen: dict[str, str] = {}
+    for corpus in dict.fromkeys(corpora):
+        own = corpus_name(corpus)
+        if corpus != own and own in CORPORA:
+            raise InputError(
+                f"corpora {corpus}: {own} is the name of a corpus; call the table something else."
+            )
+        if own in seen:
+            raise InputError(
+                f"corpora {seen[own]} and {corpus}: both are called {own}; rename one of them."
+            )
+        seen[own] = corpus
+
+
+def _entries(names: Iterable[str]) -> list[Corpus | Table]:
     distinct = list(dict.fromkeys(names))
-    unknown = [name for name in distinct if name not in CORPORA]
-    if unknown or not distinct:
-        received = ", ".join(unknown) or "none"
-        raise InputError(f"corpora: choose from {', '.join(CORPORA)}. Received: {received}.")
-    return [CORPORA[name] for name in distinct]
+    if not distinct:
+        raise InputError(f"corpora: choose from {CHOICES}. Received: none.")
+    check_names(distinct)
+    return [entry(corpus) for corpus in distinct]
+
+
+def _describe(corpus: Corpus | Table, found: Scan) -> str:
+    """How much there is of a corpus, and where."""
+    if isinstance(corpus, Table):
+        speakers = {labels.speaker for labels in found.clips.values()}
+        return (
+            f"{corpus.title}: {len(found.clips)} clips of {len(speakers)} speakers, {corpus.path}"
+        )
+    return (
+        f"{corpus.title}: {len(found.clips)} of {corpus.clips} clips in {found.root}; "
+        f"second copies: {len(found.copies)}, not clips: {len(found.passed_over)}"
+    )
 
 
 def _below(data_dir: Path, corpus: Corpus) -> Path:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser_tf.corpora import CORPORA
+from ser_tf.corpora import title
 from ser_tf.corpora.splits import PARTS
 
 
 def name_run(metrics: Mapping[str, Any]) -> str:
     """Names a run: its model, corpora and split, and whether the split leaks."""
-    corpora = ", ".join(CORPORA[name].title for name in metrics["corpora"])
+    corpora = ", ".join(title(name) for name in metrics["corpora"])
     leaky = " (LEAKY)" if metrics["leaky"] else ""
     return f"{metrics['model']} on {corpora}, split by {metrics['split']}{leaky}"
 
@@ -60,7 +60,7 @@ def describe_robustness(scores: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _corpora(scores: Mapping[str, Any]) -> list[str]:
     return [f"{'corpus':<26}{'clips':>8}{'accuracy':>10}{'UAR':>8}"] + [
-        f"{CORPORA[name].title:<26}{corpus['n_clips']:>8}{_percent(corpus['accuracy']):>10}"
+        f"{title(name):<26}{corpus['n_clips']:>8}{_percent(corpus['accuracy']):>10}"
         f"{_percent(corpus['uar']):>8}"
         for name, corpus in scores["per_corpus"].items()
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_tf.config import Augmentation
-from ser_tf.corpora import CORPORA
+from ser_tf.corpora import title
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def score_model(
 
     Args:
         artifact: a loaded model folder.
-        corpora: names in `CORPORA`; none: the model's own test clips, or its validation clips if
-            it was trained without a test.
+        corpora: names in `CORPORA` or paths of tables; none: the model's own test clips, or its
+            validation clips if it was trained without a test.
         data_dir: where the clips lie, if not where the training run found them.
         cache_dir: folder of decoded clips and features.
         robustness: whether to score every condition of `robustness.CONDITIONS`.
@@ -78,11 +78,11 @@ def _load_corpora(
         artifact.config, corpora=names, data_dir=data_dir, augmentation=Augmentation()
     )
     data = loading.load(config, artifact.model.get_layer("front_end"), cache_dir)
-    if both := [name for name in names if name in artifact.config.corpora]:
+    if both := [name for name in config.corpus_names if name in artifact.config.corpus_names]:
         _LOG.warning(
             "The model was trained on clips of %s: these scores say little about speakers that it "
             "has not met.",
-            ", ".join(CORPORA[name].title for name in both),
+            ", ".join(map(title, both)),
         )
     known = data.rows["emotion"].isin(artifact.classes)
     if not known.any():

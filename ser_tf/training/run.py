@@ -109,7 +109,7 @@ def _header(config: Config, model: keras.Model, classes: tuple[str, ...]) -> dic
         "split_seed": config.split.seed,
         "seed": config.seed,
         "model": config.model.name,
-        "corpora": list(config.corpora),
+        "corpora": list(config.corpus_names),
         "parameters": sum(int(np.prod(weight.shape)) for weight in weights),
         "front_end_parameters": model.get_layer("front_end").count_params(),
         "classes": list(classes),

@@ -58,7 +58,7 @@ def plan(
             recipe, [*layers, Layer("--seeds", {"seed": seed})], models, splits
         )
     ]
-    name = "-".join(("compare", *(recipe.name for recipe in recipes), *configs[0].corpora))
+    name = "-".join(("compare", *(recipe.name for recipe in recipes), *configs[0].corpus_names))
     folder = output or Path("saved_models") / name
     several = len(recipes) > 1
     return [Job(config, folder / _folder_name(config, several)) for config in configs]

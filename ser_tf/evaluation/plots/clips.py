@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ser_tf.corpora import CORPORA
+from ser_tf.corpora import title
 from ser_tf.emotions import in_order
 from ser_tf.evaluation.plots import style
 from ser_tf.evaluation.plots.style import picture
@@ -31,7 +31,7 @@ def draw_counts(index: pd.DataFrame) -> Figure:
     for (left, right), corpus in zip(grid, corpora, strict=True):
         clips = index[index.corpus == corpus]
         _by_emotion(left, clips, emotions)
-        left.set_title(f"{CORPORA[corpus].title}: {len(clips)} clips", loc="left", fontsize=10)
+        left.set_title(f"{title(corpus)}: {len(clips)} clips", loc="left", fontsize=10)
         _by_speaker(right, clips, emotions)
     grid[-1, 0].set_xlabel("clips")
     figure.legend(handles=_legend(index.sex), loc="outside upper right", ncols=3, fontsize=8)
