@@ -17,6 +17,7 @@ from ser_tf.errors import InputError
 from ser_tf.layers import streaming
 from ser_tf.models.features import Feature
 from ser_tf.serving.freezing import freeze
+from ser_tf.serving.halving import halve
 from ser_tf.serving.saved_model import probes
 
 FOLDER = "litert"
@@ -232,7 +233,7 @@ def _flatbuffer(function: Any, optimizations: Sequence[Any], folder: Path) -> by
         raise InputError(
             f"{folder}: LiteRT's built-in operators cannot express this model ({reason})."
         ) from error
-    return content
+    return halve(content)
 
 
 def _difference(part: _Part, run: Runner, clips: Sequence[np.ndarray]) -> float:
