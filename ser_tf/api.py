@@ -272,7 +272,9 @@ def _train_in(folder: Path, wanted: Config, cache_dir: Path, overwrite: bool) ->
         front_end = assemble.build_front_end(wanted.features.entry)
         data = loading.load(wanted, front_end, cache_dir)
         try:
-            return training.run(wanted, data, front_end, folder, overwrite=overwrite)
+            return training.run(
+                wanted, data, front_end, folder, cache_dir=cache_dir, overwrite=overwrite
+            )
         except KeyboardInterrupt:
             again = "in place of --overwrite " if overwrite else ""
             _LOG.warning("The same command with --resume %sgoes on from there.", again)

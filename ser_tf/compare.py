@@ -161,7 +161,7 @@ def _run(jobs: Sequence[Job], name: str, cache_dir: Path) -> int:
                 data, loaded = _load(job, cache_dir), job.data
             _LOG.info("Training %d of %d in %s", number, len(jobs), job.folder)
             try:
-                _train(job, data)
+                _train(job, data, cache_dir)
             except InputError as error:
                 _LOG.error("error: %s: %s", job.folder, error)
                 failed += 1
@@ -180,7 +180,7 @@ def _load(job: Job, cache_dir: Path) -> Any:
     return loading.load(job.config, assemble.build_front_end(job.config.features.entry), cache_dir)
 
 
-def _train(job: Job, data: Any) -> None:
+def _train(job: Job, data: Any, cache_dir: Path) -> None:
     import keras
 
     from ser_tf import training
@@ -188,7 +188,7 @@ def _train(job: Job, data: Any) -> None:
 
     keras.utils.clear_session()  # what earlier jobs left
     front_end = assemble.build_front_end(job.config.features.entry)
-    training.run(job.config, data, front_end, job.folder, epoch_lines=False)
+    training.run(job.config, data, front_end, job.folder, cache_dir=cache_dir, epoch_lines=False)
 
 
 def _line(result: Result) -> str:

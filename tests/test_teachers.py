@@ -1,5 +1,6 @@
 """Teachers: what a model learns from the answers of others."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from runs import QUICK, assert_same_weights, weights
 
+from ser_tf.config import Features
 from ser_tf.data import dataset, loading
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder, predictions
@@ -33,10 +35,12 @@ def split(taught, cache_dir):
     return config, dataset.split(data, config)
 
 
-def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split, trained, taught):
+def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(
+    split, trained, taught, cache_dir
+):
     config, data = split
     both = config.changed({"training.teachers": (str(trained), str(taught))})
-    found = teachers.answers(both, data)
+    found = teachers.answers(both, data, cache_dir)
     training = data.rows["part"] == "train"
     said = [
         predictions.predict_rows(model_folder.load(folder).model, data.of("train")).filter(
@@ -46,6 +50,18 @@ def test_answers_are_the_mean_of_the_teachers_and_of_training_clips_alone(split,
     ]
     np.testing.assert_allclose(found[training], np.mean(said, axis=0), atol=1e-6)
     assert not found[~training].any()
+
+
+def test_a_teacher_of_other_features_answers_on_the_clips_by_its_own(split, trained, cache_dir):
+    config, data = split
+    front_end = Features("logmel").entry.build()
+    pupil = dataclasses.replace(config, features=Features("logmel"))
+    seen = dataset.split(loading.load(pupil, front_end, cache_dir), pupil)
+    both = pupil.changed({"training.teachers": (str(trained),)})
+    expected = config.changed({"training.teachers": (str(trained),)})
+    np.testing.assert_allclose(
+        teachers.answers(both, seen, cache_dir), teachers.answers(expected, data, cache_dir)
+    )
 
 
 def test_what_is_learnt_is_the_label_and_the_answer_by_their_shares(split):
@@ -70,7 +86,9 @@ def test_teachers_change_what_is_learnt_and_with_a_share_of_nothing_no_weight(
     assert not all(map(np.array_equal, weights(taught), weights(trained)))
 
 
-def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, trained, tmp_path):
+def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(
+    split, trained, cache_dir, tmp_path
+):
     config, data = split
     cross = config.changed(
         {"split.folds": 2, "training.teachers": (), "training.teacher_share": 0.5}
@@ -86,7 +104,7 @@ def test_every_fold_has_the_teacher_that_has_not_heard_its_test_speakers(split, 
         pupil = cross.changed({"split.fold": number, "training.teachers": (str(tmp_path),)})
         parts = dataset.split(data, pupil)
         training = (parts.rows["part"] == "train").to_numpy()
-        assert teachers.answers(pupil, parts)[training].any(axis=1).all()
+        assert teachers.answers(pupil, parts, cache_dir)[training].any(axis=1).all()
         other = pupil.changed({"training.teachers": (str(tmp_path / f"fold-{3 - number}"),)})
         with pytest.raises(InputError, match="was trained on"):
             teachers.check(other, parts)
@@ -109,7 +127,7 @@ def test_a_teacher_who_has_heard_who_judges_is_refused(run_fit, trained, tmp_pat
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--features", "logmel"), "error: features.name: the run in "),
+        (("--set", "training.all_classes=true"), "error: training.all_classes: the run in "),
         (("--set", "training.teachers=nowhere"), "error: nowhere: no such model folder"),
     ],
 )

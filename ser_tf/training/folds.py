@@ -29,6 +29,7 @@ def run(
     front_end: keras.Layer,
     folder: str | Path,
     *,
+    cache_dir: str | Path,
     epoch_lines: bool = True,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def run(
         data: all clips of the configuration's corpora, not yet split.
         front_end: the layers that made the features.
         folder: the model folder to be; those of folds lie in it.
+        cache_dir: as for `train`.
         epoch_lines: as for `train`.
         overwrite: whether to remove the run that is in the folder.
 
@@ -62,7 +64,7 @@ def run(
     if overwrite:
         model_folder.remove_run(folder)
     if not config.split.fold_count:
-        return train(*jobs[0], front_end, folder, epoch_lines=epoch_lines)
+        return train(*jobs[0], front_end, folder, cache_dir=cache_dir, epoch_lines=epoch_lines)
     model_folder.save_config(folder, config, data.classes)
     results = []
     for number, job in enumerate(jobs, start=1):
@@ -70,7 +72,7 @@ def run(
         below = folder / f"fold-{number}"
         results.append(
             model_folder.load_metrics(below)
-            or train(*job, front_end, below, epoch_lines=epoch_lines)
+            or train(*job, front_end, below, cache_dir=cache_dir, epoch_lines=epoch_lines)
         )
     metrics = mean_of_folds(results)
     model_folder.save_metrics(folder, metrics)

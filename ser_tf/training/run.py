@@ -30,6 +30,7 @@ def train(
     front_end: keras.Layer,
     folder: str | Path,
     *,
+    cache_dir: str | Path,
     epoch_lines: bool = True,
 ) -> dict[str, Any]:
     """Trains a model and fills its folder; goes on where an earlier run of it was cut off.
@@ -42,6 +43,7 @@ def train(
         data: the split dataset.
         front_end: the layers that made the features.
         folder: the model folder to be.
+        cache_dir: where features are kept, for those of teachers.
         epoch_lines: whether to print a line per epoch where nobody looks on; a person sees a bar.
 
     Returns:
@@ -53,7 +55,7 @@ def train(
     """
     folder = Path(folder)
     if config.training.teachers:
-        data = data.taught(teachers.answers(config, data), config.training.teacher_share)
+        data = data.taught(teachers.answers(config, data, cache_dir), config.training.teacher_share)
     keras.utils.set_random_seed(config.seed)
     with backends.scope():
         model = assemble.build_model(
