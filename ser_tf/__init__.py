@@ -7,6 +7,7 @@
 The names below are imported when they are used, so that `import ser_tf` is immediate.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,3 +35,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _say_stopped(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """One line for Ctrl-C while a command is still being imported, before it can catch that."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("error: stopped by Ctrl-C.\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+if sys.argv[:1] == ["-m"]:  # `python -m ser_tf.X` is looking for X
+    sys.excepthook = _say_stopped

@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=flags.path,
         metavar="DIR",
         help="folder of the jobs' model folders (default: saved_models/compare-RECIPE-CORPORA)",
     )

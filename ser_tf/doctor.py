@@ -53,7 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_corpora(parser, "the four that kagglehub can download")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE.png", help="also draw the counts of the clips found"
+        "--plot",
+        type=flags.path,
+        metavar="FILE.png",
+        help="also draw the counts of the clips found",
     )
     parser.add_argument(
         "--cache",

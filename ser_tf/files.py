@@ -1,5 +1,6 @@
 """Files that are whole or absent: written next to their place, then renamed into it; and walks."""
 
+import errno
 import json
 import logging
 import os
@@ -74,6 +75,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            raise _naming(error, path) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -100,11 +105,22 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         if path.exists():
             path.rename(before)
         temporary.rename(path)
+    except OSError as error:
+        if error.filename is None:
+            raise _naming(error, path) from error
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if before.exists() and not path.exists():
             before.rename(path)
     shutil.rmtree(before, ignore_errors=True)
+
+
+def _naming(error: OSError, path: Path) -> OSError:
+    """The error with the path that could not be written: a full disk names no file."""
+    known = error.errno and os.strerror(error.errno)  # h5py adds lines of its own
+    text = known or f"cannot be written, the disk may be full ({error})"
+    return OSError(error.errno or errno.EIO, text, str(path))
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from ser_tf import api
 from ser_tf.commandline import flags
@@ -84,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=flags.path,
         metavar="DIR",
         help="model folder (default: saved_models/MODEL-CORPORA)",
     )

@@ -49,7 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = make_parser("predict", "Recognise the emotion in recordings of any audio format.")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="recording or folder of them")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=flags.path,
+        metavar="PATH",
+        help="recording, folder of them, or - for standard input",
+    )
     flags.add_model_dir(parser)
     parser.add_argument("--json", action="store_true", help="print a line of JSON a recording")
     parser.add_argument(
@@ -59,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--plot-dir",
-        type=Path,
+        type=flags.path,
         metavar="DIR",
         default=Path(),
         help="folder for the timelines' plots (default: the current one)",

@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = make_parser(
         "stream", "Follow the emotion in a recording or at the microphone as it goes on."
     )
-    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="recording")
+    parser.add_argument("path", nargs="?", type=flags.path, metavar="PATH", help="recording")
     parser.add_argument("--mic", action="store_true", help="listen to the microphone")
     flags.add_model_dir(parser)
     parser.add_argument(

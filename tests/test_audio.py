@@ -1,8 +1,11 @@
 import io
 import itertools
+import os
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import imageio_ffmpeg
 import librosa
@@ -364,3 +367,34 @@ def test_a_file_that_breaks_off_in_a_later_block_says_where(tmp_path, monkeypatc
     (tmp_path / "a.flac").write_bytes(content[: len(content) // 2])
     with pytest.raises(AudioError, match=r"a\.flac: broken after 1\.[01] s \(.*lost sync\)"):
         audio.load(tmp_path / "a.flac", RATE_HZ)
+
+
+def test_standard_input_is_a_recording_too(tmp_path, with_ffmpeg):
+    """Twice, since a recording may be read twice."""
+    soundfile.write(tmp_path / "a.wav", SINE, RATE_HZ)
+    code = "from ser_tf import audio; print(*[audio.load('-', 16_000).sum() for _ in range(2)])"
+    command = [sys.executable, "-c", code]
+    with (tmp_path / "a.wav").open("rb") as file:
+        result = subprocess.run(command, stdin=file, capture_output=True, check=True)
+    expected = str(audio.load(tmp_path / "a.wav", RATE_HZ).sum())
+    assert result.stdout.decode().split() == [expected] * 2
+    assert audio.find(["-"]) == [Path("-")]
+
+
+def test_a_named_pipe_is_read_though_it_cannot_be_sought(tmp_path, monkeypatch):
+    pipe, content = tmp_path / "pipe", bytes(wav(np.stack([SINE, SINE], axis=1)))
+    os.mkfifo(pipe)
+    monkeypatch.setattr(decoding, "_BLOCK", 5_000)  # two channels of many blocks are read twice
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_bytes, content)
+        found = audio.load(pipe, RATE_HZ)
+    np.testing.assert_array_equal(found, loaded(tmp_path, content))
+
+
+def test_standard_input_of_nothing_is_named(tmp_path):
+    code = "from ser_tf import audio; audio.load('-', 16_000)"
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert result.stderr.splitlines()[-1].endswith("AudioError: -: the file is empty (0 bytes).")

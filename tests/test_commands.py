@@ -4,6 +4,8 @@ import itertools
 import json
 import os
 import re
+import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from ser_tf import audio, backend, benchmark, evaluate, export, fit, predict
+from ser_tf import audio, backend, benchmark, evaluate, export, files, fit, predict
 from ser_tf.benchmark import requests, serving
 from ser_tf.commandline.command import command
 from ser_tf.commandline.flags import REMOVED
@@ -355,6 +357,75 @@ def test_a_reader_that_goes_away_is_no_error_to_report(capfd):
         os.dup2(kept, 1)
         os.close(kept)
     assert capfd.readouterr().err == ""
+
+
+DOCTOR = [sys.executable, "-m", "ser_tf.doctor", "--cache", "--cache-dir"]
+
+
+@pytest.mark.parametrize(
+    ("streams", "code", "line"),
+    [
+        (">&-", 1, "error: stdout: it is closed, and a command prints."),
+        (">&- <&-", 1, "error: stdout: it is closed, and a command prints."),
+        (">/dev/full", 1, "error: stdout: No space left on device."),
+        ("<&-", 0, ""),
+        (">&- 2>&-", 1, ""),
+        ("2>&- >/dev/null", 0, ""),
+    ],
+)
+def test_closed_and_full_streams_are_one_line(streams, code, line, tmp_path):
+    command = f"{shlex.join([*DOCTOR, str(tmp_path / 'none')])} {streams}"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.strip()) == (code, line)
+
+
+def test_ctrl_c_while_a_command_is_imported_is_one_line():
+    code = "import sys; sys.argv = ['-m']; import ser_tf; raise {}"
+    for error, lines in (("KeyboardInterrupt", 1), ("ValueError", 3)):
+        command = [sys.executable, "-c", code.format(error)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode != 0
+        assert len(result.stderr.splitlines()) == lines
+    assert "ser_tf" not in sys.excepthook.__module__
+
+
+@pytest.mark.parametrize(
+    ("main", "flags"),
+    [
+        (fit.main, ["--output", ""]),
+        (fit.main, ["--data-dir="]),
+        (evaluate.main, ["--model-dir", ""]),
+        (predict.main, [""]),
+        (predict.main, ["a.wav", "--plot-dir", ""]),
+    ],
+)
+def test_an_empty_path_is_a_usage_error(main, flags, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(flags)
+    assert "must name a file or folder; received an empty name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: np.save(path, np.zeros(9_999)),
+        lambda path: path.write_text("x" * 9_999),
+    ],
+)
+def test_a_file_that_grows_too_large_or_a_full_disk_is_named(write, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        with (
+            pytest.raises(OSError, match=r"a\.npy") as error,
+            files.replacing(tmp_path / "a.npy") as new,
+        ):
+            write(new)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert error.value.filename == str(tmp_path / "a.npy")
+    assert re.search("File too large|disk may be full", error.value.strerror)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_fit_has_few_flags_and_a_help_of_one_screen_and_a_half(capsys):

@@ -5,6 +5,7 @@ and others) goes through ffmpeg where that is installed. Headers may lie: what t
 before memory is asked for, and no memory is asked for by what they say.
 """
 
+import functools
 import itertools
 import mmap
 import os
@@ -19,6 +20,9 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ser_tf.audio.levels import MOST_CHANNELS, AudioError
+
+STANDARD_INPUT = Path("-")
+"""Stands for the recording that comes through standard input."""
 
 POINTER = b"version https://git-lfs"
 """How a Git LFS pointer begins: a short text that stands in for a recording."""
@@ -58,44 +62,65 @@ class Source(NamedTuple):
 def decode(path: str | os.PathLike[str]) -> Source:
     """Opens a recording and reads its first block.
 
+    Of a pipe, or of standard input, whose name is `-`, what it gave when first asked is kept as
+    long as the process lives.
+
     Raises:
         AudioError: if the file is empty, no audio, cut off before its first sample, or says of
             itself what no recording is; from `blocks`, if the rest of it cannot be read.
     """
-    path = Path(path)
+    name = Path(path)
     try:
+        path = _settle(name)
         with path.open("rb") as file:
             head = file.read(len(POINTER))
             size = os.fstat(file.fileno()).st_size
     except OSError as error:
-        raise AudioError(f"{path}: {(error.strerror or 'cannot be read').lower()}.") from error
+        raise AudioError(f"{name}: {(error.strerror or 'cannot be read').lower()}.") from error
     if not head:
-        raise AudioError(f"{path}: the file is empty (0 bytes).")
+        raise AudioError(f"{name}: the file is empty (0 bytes).")
     if head == POINTER:
         raise AudioError(
-            f"{path}: a Git LFS pointer of {size} bytes in place of audio; "
+            f"{name}: a Git LFS pointer of {size} bytes in place of audio; "
             "`git lfs pull` fetches the recording."
         )
-    return _by_libsndfile(path)
+    return _by_libsndfile(name, path)
 
 
-def _by_libsndfile(path: Path) -> Source:
+def _settle(path: Path) -> Path:
+    """The recording's file; a pipe's content is copied to one, since it can be read only once."""
+    if path == STANDARD_INPUT or (path.exists() and not (path.is_file() or path.is_dir())):
+        return Path(_copy(path).name)
+    return path
+
+
+@functools.cache
+def _copy(path: Path) -> Any:
+    """What a pipe holds, in a file that lives as long as the process."""
+    copy = tempfile.NamedTemporaryFile(prefix="ser_tf-")  # noqa: SIM115
+    with os.fdopen(os.dup(0), "rb") if path == STANDARD_INPUT else path.open("rb") as pipe:
+        shutil.copyfileobj(pipe, copy)
+    copy.flush()
+    return copy
+
+
+def _by_libsndfile(name: Path, path: Path) -> Source:
     import soundfile
 
     try:
         file = soundfile.SoundFile(_opened(path))
-        frames = _check(path, file.samplerate, file.channels)
+        frames = _check(name, file.samplerate, file.channels)
         if file.format == "MP3":
             file.seek(0)  # as `soundfile.read` does: it changes the last bit
         file.seekable = lambda: False  # it would seek after each read, which unknown lengths forbid
-        read = _libsndfile_blocks(path, file, frames)
+        read = _libsndfile_blocks(name, file, frames)
         first = next(read, None)
     except soundfile.LibsndfileError as error:
-        return _by_ffmpeg(path, _reason(error))
-    return _source(path, file.samplerate, file.subtype not in _UNSCALED, first, read)
+        return _by_ffmpeg(name, path, _reason(error))
+    return _source(name, file.samplerate, file.subtype not in _UNSCALED, first, read)
 
 
-def _libsndfile_blocks(path: Path, file: Any, frames: int) -> Iterator[np.ndarray]:
+def _libsndfile_blocks(name: Path, file: Any, frames: int) -> Iterator[np.ndarray]:
     import soundfile
 
     heard, count = 0, frames
@@ -112,27 +137,27 @@ def _libsndfile_blocks(path: Path, file: Any, frames: int) -> Iterator[np.ndarra
             if not heard:
                 raise
             seconds = heard / file.samplerate
-            raise AudioError(f"{path}: broken after {seconds:.1f} s ({_reason(error)}).") from None
+            raise AudioError(f"{name}: broken after {seconds:.1f} s ({_reason(error)}).") from None
 
 
 def _source(
-    path: Path, rate_hz: int, scaled: bool, first: np.ndarray | None, rest: Iterator[np.ndarray]
+    name: Path, rate_hz: int, scaled: bool, first: np.ndarray | None, rest: Iterator[np.ndarray]
 ) -> Source:
     if first is None or not len(first):
-        raise AudioError(f"{path}: the file holds no samples.")
+        raise AudioError(f"{name}: the file holds no samples.")
     return Source(rate_hz, scaled, itertools.chain([first], rest))
 
 
-def _check(path: Path, rate_hz: int, channels: int) -> int:
+def _check(name: Path, rate_hz: int, channels: int) -> int:
     """Checks what a header says; the samples of a block, per channel."""
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
         raise AudioError(
-            f"{path}: its header says {rate_hz} Hz; recordings have "
+            f"{name}: its header says {rate_hz} Hz; recordings have "
             f"{LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz."
         )
     if not 1 <= channels <= MOST_CHANNELS:
         raise AudioError(
-            f"{path}: its header says {channels} channels; recordings have 1 to {MOST_CHANNELS}."
+            f"{name}: its header says {channels} channels; recordings have 1 to {MOST_CHANNELS}."
         )
     return _BLOCK // channels
 
@@ -179,17 +204,17 @@ def _find_lacking_size(file: IO[bytes]) -> tuple[int, bytes] | None:
     return None
 
 
-def _by_ffmpeg(path: Path, reason: str) -> Source:
+def _by_ffmpeg(name: Path, path: Path, reason: str) -> Source:
     if not shutil.which("ffmpeg"):
         raise AudioError(
-            f"{path}: not readable by libsndfile ({reason}) and ffmpeg is not installed."
+            f"{name}: not readable by libsndfile ({reason}) and ffmpeg is not installed."
         )
-    read = _ffmpeg_blocks(path, reason)
+    read = _ffmpeg_blocks(name, path, reason)
     rate_hz = next(read)
-    return _source(path, rate_hz, False, next(read, None), read)
+    return _source(name, rate_hz, False, next(read, None), read)
 
 
-def _ffmpeg_blocks(path: Path, reason: str) -> Iterator[Any]:
+def _ffmpeg_blocks(name: Path, path: Path, reason: str) -> Iterator[Any]:
     """The rate, then the blocks, as ffmpeg writes them to a pipe, as a Sun audio file."""
     # By its path: a container such as m4a may keep its index at the end, out of a pipe's reach.
     command = [*_COMMAND, str(path.absolute()), *_TO_AU]
@@ -204,9 +229,9 @@ def _ffmpeg_blocks(path: Path, reason: str) -> Iterator[Any]:
             header = pipe.read(_AU_HEADER.size)
             if len(header) < _AU_HEADER.size:
                 errors.seek(0)
-                raise AudioError(f"{path}: {_explain(errors.read(), reason)}.")
+                raise AudioError(f"{name}: {_explain(errors.read(), reason)}.")
             _, offset, _, _, rate_hz, channels = _AU_HEADER.unpack(header)
-            size = 4 * channels * _check(path, rate_hz, channels)
+            size = 4 * channels * _check(name, rate_hz, channels)
             pipe.read(offset - _AU_HEADER.size)
             yield rate_hz
             while content := pipe.read(size):

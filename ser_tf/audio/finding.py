@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ser_tf import files
+from ser_tf.audio.decoding import STANDARD_INPUT
 from ser_tf.errors import InputError
 
 SUFFIXES = frozenset(
@@ -18,14 +19,14 @@ SUFFIXES = frozenset(
 def find(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """The files among `paths` as they are, and for each folder all recordings below it, sorted.
 
-    Links to folders are followed, each folder once.
+    Links to folders are followed, each folder once. `-` stands for standard input.
 
     Raises:
         InputError: if a path does not exist or a folder holds no recording.
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        if not path.exists():
+        if path != STANDARD_INPUT and not path.exists():
             raise InputError(f"{path}: no such file or folder.")
         if path.is_dir():
             below = sorted(filter(_is_recording, files.walk(path)))

@@ -28,7 +28,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags for the model, and for the clips on which rates are compared."""
     parser.add_argument(
         "--model-dir",
-        type=Path,
+        type=flags.path,
         metavar="DIR",
         required=True,
         help=f"model folder made by fit with --features {' or '.join(COMPARED)}",

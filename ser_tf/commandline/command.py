@@ -19,16 +19,21 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> int:
+        _open_streams()
+        if sys.stdout is None:
+            return _fail("stdout: it is closed, and a command prints.")
         try:
             with _logging_to_stderr(), _any_path_on_stdout():
-                return main(argv)
+                code = main(argv)
+                sys.stdout.flush()
+                return code
         except InputError as error:
             return _fail(str(error))
-        except BrokenPipeError:
-            # The reader of our output is gone (`| head`): nothing is left to say to it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
         except OSError as error:
+            if error.filename is None and _is_stdout_lost():
+                error.filename = "stdout"
+            if isinstance(error, BrokenPipeError):  # `| head`: nothing is left to say to it
+                return 1
             return _fail(f"{error.filename or 'input/output'}: {error.strerror or error}.")
         except KeyboardInterrupt:
             _fail("stopped by Ctrl-C.")
@@ -40,6 +45,31 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
 def make_parser(name: str, description: str) -> argparse.ArgumentParser:
     """The argument parser of `python -m ser_tf.NAME`."""
     return argparse.ArgumentParser(prog=f"python -m ser_tf.{name}", description=description)
+
+
+def _open_streams() -> None:
+    """Makes stdin and stderr usable where they are closed, as under some schedulers.
+
+    Otherwise the next file to be opened takes their place, and is sent what is meant for them.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def _is_stdout_lost() -> bool:
+    """Whether stdout takes nothing any more; what is still to be written is then forgotten.
+
+    Python would try it once more at its end, and complain.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 @contextmanager

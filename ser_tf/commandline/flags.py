@@ -76,7 +76,7 @@ def add_corpora(parser: argparse.ArgumentParser, default: str) -> None:
     )
     parser.add_argument(
         "--data-dir",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="folder that holds one folder per corpus, or the corpus's own folder when one is "
         "named; without it kagglehub downloads the corpora",
@@ -88,7 +88,7 @@ def add_cache_dir(parser: argparse.ArgumentParser) -> None:
     """Adds `--cache-dir`."""
     parser.add_argument(
         "--cache-dir",
-        type=Path,
+        type=path,
         metavar="DIR",
         default=files.default_cache_dir(),
         help="folder for decoded clips, features and the synthetic demo corpus "
@@ -101,7 +101,7 @@ def add_model_dir(parser: argparse.ArgumentParser) -> None:
     default = shipped.model_dir()
     parser.add_argument(
         "--model-dir",
-        type=Path,
+        type=path,
         metavar="DIR",
         default=default,
         required=default is None,
@@ -155,6 +155,13 @@ def corpus(text: str) -> str:
     if not is_known(text):
         raise argparse.ArgumentTypeError(f"choose from {CHOICES}; received {text}")
     return text
+
+
+def path(text: str) -> Path:
+    """The type of a flag that names a file or folder; an empty name would be the current one."""
+    if not text:
+        raise argparse.ArgumentTypeError("must name a file or folder; received an empty name")
+    return Path(text)
 
 
 def at_least(type_: type, low: float) -> Callable[[str], Any]:
