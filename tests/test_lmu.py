@@ -19,6 +19,7 @@ from ser_tf.layers.lmu import (
     delay,
     from_keras_lmu,
     memory,
+    streaming,
     to_keras_lmu,
 )
 
@@ -565,3 +566,23 @@ def test_what_one_layer_has_computed_of_its_memory_serves_all_of_its_size() -> N
         LMU(1, 64, 80.5, **HIDDEN | {"units": units}, return_sequences=True)(x)
         misses.append([function.cache_info().misses for function in caches])
     assert misses[0] == misses[1] == misses[2]
+
+
+@pytest.mark.parametrize(
+    ("order", "theta", "steps"), [(6, 25.0, 1_000), (32, 128.0, 65), (1, 3, 9)]
+)
+def test_the_memory_of_a_stream_is_that_of_the_recurrence(order, theta, steps):
+    rng = np.random.default_rng(0)
+    u = rng.standard_normal((2, steps, 3)).astype(np.float32)
+    state = rng.standard_normal((2, 3, order)).astype(np.float32)
+    a, b = delay.discretise(order, theta)
+    m, expected = state.astype(np.float64), []
+    for drive in u.transpose(1, 0, 2):
+        expected.append(m := m @ a.T + drive[..., None] * b)
+    any_length = [tf.TensorSpec([None, None, 3]), tf.TensorSpec([None, 3, order])]
+    follow = tf.function(
+        lambda u, state: streaming.memories(u, state, order, theta), input_signature=any_length
+    )
+    for found in (streaming.memories(u, state, order, theta), follow(u, state)):
+        # float32, of values up to 4.
+        np.testing.assert_allclose(found, np.stack(expected, axis=1), atol=1e-5)
