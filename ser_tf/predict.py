@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,15 +20,17 @@ if TYPE_CHECKING:
     from ser_tf.inference.answers import Answer
 
 _LOG = logging.getLogger(__name__)
+_LONGEST_STEM = 200
+"""Bytes of a recording's name that its picture's has; file systems allow 255 in all."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the answer for every recording; returns 1 if one cannot be read."""
+    """Prints the answer for every recording; returns 1 if one cannot be read or drawn."""
     arguments = _parser().parse_args(argv)
     paths = audio.find(arguments.paths)
     recogniser = api.load(arguments.model_dir)
-    pictures = _name_pictures(paths, arguments.plot_dir) if arguments.timeline else {}
+    pictures = _name_pictures(paths, arguments.plot_dir) if arguments.plot_dir else {}
     failed = False
     for path in paths:
         try:
@@ -36,14 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             _LOG.error("error: %s", error)
             failed = True
             continue
-        if arguments.timeline:
+        windows = None
+        if arguments.timeline or pictures:
             answer, windows = recogniser.listen(waveform)
-            _draw_timeline(windows, waveform, recogniser, pictures[path])
         else:
-            answer, windows = recogniser.answer(waveform), None
+            answer = recogniser.answer(waveform)
         describe = _as_json if arguments.json else _as_text
-        sys.stdout.write(f"{describe(path, answer, windows)}\n")
+        sys.stdout.write(f"{describe(path, answer, windows if arguments.timeline else None)}\n")
         sys.stdout.flush()
+        if windows is not None and pictures:
+            failed |= not _draw_timeline(windows, waveform, recogniser, pictures[path])
     return int(failed)
 
 
@@ -61,14 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--timeline",
         action="store_true",
-        help="also show how the emotion changes with time, and draw it in --plot-dir",
+        help="also print how the emotion changes with time",
     )
     parser.add_argument(
         "--plot-dir",
         type=flags.path,
         metavar="DIR",
-        default=Path(),
-        help="folder for the timelines' plots (default: the current one)",
+        help="also draw how the emotion changes with time, a picture a recording in DIR",
     )
     return parser
 
@@ -78,18 +82,25 @@ def _name_pictures(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     pictures: dict[Path, Path] = {}
     for path in dict.fromkeys(paths):
         numbers = ("", *(f"-{number}" for number in range(2, len(paths) + 1)))
-        names = (folder / f"{path.stem}{number}-timeline.png" for number in numbers)
+        stem = os.fsencode(path.stem)[:_LONGEST_STEM].decode(errors="ignore")
+        names = (folder / f"{stem}{number}-timeline.png" for number in numbers)
         pictures[path] = next(name for name in names if name not in pictures.values())
     return pictures
 
 
 def _draw_timeline(
     windows: "pd.DataFrame", waveform: "np.ndarray", recogniser: api.Recogniser, picture: Path
-) -> None:
+) -> bool:
+    """Whether the picture could be written."""
     from ser_tf.evaluation import plots
 
     figure = plots.draw_timeline(windows, recogniser.classes, waveform, recogniser.rate_hz)
-    plots.save(figure, picture)
+    try:
+        plots.save(figure, picture)
+    except OSError as error:
+        _LOG.error("error: %s: not drawn, %s.", picture, error.strerror)
+        return False
+    return True
 
 
 def _as_json(path: Path, answer: "Answer", windows: "pd.DataFrame | None") -> str:

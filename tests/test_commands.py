@@ -116,6 +116,29 @@ def test_the_timeline_covers_a_recording_in_text_json_and_picture(
     assert len(capsys.readouterr().out.splitlines()) == 1 + len(timeline)
 
 
+def test_only_plot_dir_draws(model_dir, clip, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags = [str(clip), "--model-dir", str(model_dir)]
+    assert predict.main([*flags, "--timeline", "--json"]) == 0
+    assert not list(tmp_path.iterdir())
+    capsys.readouterr()
+    assert predict.main([*flags, "--plot-dir", "pictures"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert [path.name for path in Path("pictures").iterdir()] == [f"{clip.stem}-timeline.png"]
+
+
+def test_a_picture_that_cannot_be_written_costs_no_answer(model_dir, clip, tmp_path, capsys):
+    long = tmp_path / f"{'é' * 120}.wav"
+    shutil.copy(clip, long)
+    flags = [str(long), str(clip), "--model-dir", str(model_dir), "--plot-dir"]
+    assert predict.main([*flags, str(clip / "below-a-file")]) == 1
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 2
+    assert printed.err.count("not drawn, Not a directory.") == 2
+    assert predict.main([*flags, str(tmp_path)]) == 0
+    assert len(list(tmp_path.glob("*-timeline.png"))) == 2
+
+
 def test_timelines_of_recordings_of_one_name_do_not_replace_each_other(model_dir, clip, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
