@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser_tf import backend, config, files
+from ser_tf import backend, config, files, home
 from ser_tf.config import Config, recipes
 from ser_tf.errors import InputError
 from ser_tf.evaluation.pictures import Picture, Pictures
@@ -65,7 +65,7 @@ class Recogniser(recogniser.Recogniser):
             self.artifact,
             _as_names(corpora),
             None if data_dir is None else str(data_dir),
-            cache_dir=Path(cache_dir or files.default_cache_dir()),
+            cache_dir=Path(cache_dir or home.default_cache_dir()),
             robustness=robustness,
         )
 
@@ -244,21 +244,32 @@ def train_configuration(
     if resume and overwrite:
         raise InputError("resume and overwrite exclude each other.")
     folder = Path("saved_models") / wanted.name if output is None else Path(output)
-    metrics = model_folder.load_metrics(folder)
-    if (folder / model_folder.CONFIG).is_file() and not overwrite:
-        if not resume:
-            held = "a trained model" if metrics else "a run that was cut off"
-            raise InputError(
-                f"{folder}: holds {held}; --resume (resume=True) goes on with it, --overwrite "
-                "(overwrite=True) replaces it."
-            )
-        stored, _ = model_folder.load_config(folder)
-        advice = "--resume keeps a run's settings, --overwrite starts anew."
-        config.refuse_changes(stored, wanted, keys, folder, advice)
-        wanted = dataclasses.replace(stored, data_dir=wanted.data_dir or stored.data_dir)
-    if metrics is None or not resume:
-        metrics = _train_in(folder, wanted, Path(cache_dir or files.default_cache_dir()), overwrite)
-    return Run(folder, metrics)
+    if resume and (metrics := model_folder.load_metrics(folder)):
+        _resumed(folder, wanted, keys)
+        return Run(folder, metrics)
+    with _folder_if_filled(folder), files.holding(folder):
+        if (folder / model_folder.CONFIG).is_file() and not overwrite:
+            if not resume:
+                held = "a run that was cut off"
+                if model_folder.load_metrics(folder):
+                    held = "a trained model"
+                raise InputError(
+                    f"{folder}: holds {held}; --resume (resume=True) goes on with it, --overwrite "
+                    "(overwrite=True) replaces it, another --output (output=...) keeps it."
+                )
+            wanted = _resumed(folder, wanted, keys)
+        return Run(
+            folder,
+            _train_in(folder, wanted, Path(cache_dir or home.default_cache_dir()), overwrite),
+        )
+
+
+def _resumed(folder: Path, wanted: Config, keys: Collection[str]) -> Config:
+    """The configuration of the run in the folder, from which `wanted` must not differ in `keys`."""
+    stored, _ = model_folder.load_config(folder)
+    advice = "--resume keeps a run's settings, --overwrite starts anew."
+    config.refuse_changes(stored, wanted, keys, folder, advice)
+    return dataclasses.replace(stored, data_dir=wanted.data_dir or stored.data_dir)
 
 
 def _train_in(folder: Path, wanted: Config, cache_dir: Path, overwrite: bool) -> dict[str, Any]:
@@ -268,17 +279,16 @@ def _train_in(folder: Path, wanted: Config, cache_dir: Path, overwrite: bool) ->
     from ser_tf.data import loading
     from ser_tf.models import assemble
 
-    with _folder_if_filled(folder):
-        front_end = assemble.build_front_end(wanted.features.entry)
-        data = loading.load(wanted, front_end, cache_dir)
-        try:
-            return training.run(
-                wanted, data, front_end, folder, cache_dir=cache_dir, overwrite=overwrite
-            )
-        except KeyboardInterrupt:
-            again = "in place of --overwrite " if overwrite else ""
-            _LOG.warning("The same command with --resume %sgoes on from there.", again)
-            raise
+    front_end = assemble.build_front_end(wanted.features.entry)
+    data = loading.load(wanted, front_end, cache_dir)
+    try:
+        return training.run(
+            wanted, data, front_end, folder, cache_dir=cache_dir, overwrite=overwrite
+        )
+    except KeyboardInterrupt:
+        again = "in place of --overwrite " if overwrite else ""
+        _LOG.warning("The same command with --resume %sgoes on from there.", again)
+        raise
 
 
 @contextmanager

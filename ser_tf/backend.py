@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ser_tf import home
 from ser_tf.errors import InputError
 
 
@@ -52,6 +53,7 @@ def _quiet_imports() -> Iterator[None]:
     They speak of CPU instructions and absent GPUs, obey no log level before the import is done,
     and would bury the lines that are meant for the user.
     """
+    home.provide_for_libraries()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow else returns the memory of large tensors to the kernel, which hands it out again
     # page by page: of a step of the published LMU that may be half of the time.

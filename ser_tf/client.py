@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ser_tf import audio, backend, console
 from ser_tf.commandline import flags
-from ser_tf.commandline.command import command, make_parser
+from ser_tf.commandline.command import ValueOrVersion, command, make_parser
 from ser_tf.errors import InputError
 from ser_tf.inference import answers
 from ser_tf.serving.client import Client
@@ -64,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
         help="the model's name on the server (default: %(default)s)",
     )
     parser.add_argument(
-        "--version", metavar="N", help="number or label of its version (default: the newest)"
+        "--version",
+        action=ValueOrVersion,
+        metavar="N",
+        help="number or label of its version (default: the newest); without one, print the "
+        "version of ser_tf",
     )
     numbers = {
         "--concurrency": (int, 1, 4, "recordings on their way at once"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ser_tf import backend
+from ser_tf import backend, files, home
 from ser_tf.commandline import flags
 from ser_tf.commandline.command import command, make_parser
 from ser_tf.config import UsageError, recipes
@@ -41,14 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         jobs = _jobs(given)
     except UsageError as error:
         parser.error(str(error))
+    cache_dir = given["cache_dir"] or home.default_cache_dir()
     if given["prepare"]:
-        sys.stdout.write(_prepare(jobs, given["cache_dir"]))
+        sys.stdout.write(_prepare(jobs, cache_dir))
         return 0
     comparison.check_folders(jobs)
     output = jobs[0].folder.parent
     name = output.absolute().name.removeprefix("compare-")
     try:
-        failed = _run(jobs, name, given["cache_dir"])
+        failed = _run(jobs, name, cache_dir)
     except KeyboardInterrupt:
         _LOG.warning("The same command goes on from there.")
         raise
@@ -188,7 +189,10 @@ def _train(job: Job, data: Any, cache_dir: Path) -> None:
 
     keras.utils.clear_session()  # what earlier jobs left
     front_end = assemble.build_front_end(job.config.features.entry)
-    training.run(job.config, data, front_end, job.folder, cache_dir=cache_dir, epoch_lines=False)
+    with files.holding(job.folder):
+        training.run(
+            job.config, data, front_end, job.folder, cache_dir=cache_dir, epoch_lines=False
+        )
 
 
 def _line(result: Result) -> str:

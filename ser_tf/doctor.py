@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ser_tf import console
+from ser_tf import console, home
 from ser_tf.commandline import flags
 from ser_tf.commandline.command import command, make_parser
 from ser_tf.corpora import CORPORA, REAL_CORPORA, Scan, health, locate, scan
@@ -71,12 +71,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _cache(arguments: argparse.Namespace) -> int:
     """Lists what the cache holds; with `prune`, removes what is no longer used."""
-    held = inventory.survey(arguments.cache_dir)
+    cache_dir = arguments.cache_dir or home.default_cache_dir()
+    held = inventory.survey(cache_dir)
     unused = [holding for holding in held if not holding.used]
     if arguments.json:
-        sys.stdout.write(json.dumps(_cache_as_json(arguments.cache_dir, held), indent=2) + "\n")
+        sys.stdout.write(json.dumps(_cache_as_json(cache_dir, held), indent=2) + "\n")
     else:
-        sys.stdout.writelines(f"{line}\n" for line in _cache_as_text(arguments.cache_dir, held))
+        sys.stdout.writelines(f"{line}\n" for line in _cache_as_text(cache_dir, held))
     if arguments.cache == "prune" and unused and _is_agreed():
         for holding in unused:
             inventory.remove(holding)
@@ -138,6 +139,7 @@ def _counts(found: Scan) -> dict[str, dict[str, int]]:
 
 def _draw(scans: Mapping[str, Scan], path: Path) -> None:
     """The clips of all corpora that hold some as a picture."""
+    home.provide_for_libraries()
     import pandas as pd
 
     from ser_tf.evaluation import plots

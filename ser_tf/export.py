@@ -7,7 +7,7 @@ from typing import Any
 
 from ser_tf import api
 from ser_tf.commandline import flags
-from ser_tf.commandline.command import command, make_parser
+from ser_tf.commandline.command import ValueOrVersion, command, make_parser
 from ser_tf.serving.targets import TARGETS
 
 
@@ -36,7 +36,12 @@ def _parser() -> argparse.ArgumentParser:
         help="format to write (default: %(default)s)",
     )
     parser.add_argument(
-        "--version", type=int, metavar="N", help="version number; by default the next free one"
+        "--version",
+        action=ValueOrVersion,
+        type=int,
+        metavar="N",
+        help="number of the version to write, by default the next free one; without a number, "
+        "print the version of ser_tf",
     )
     parser.add_argument(
         "--serving-config",

@@ -4,26 +4,24 @@ import errno
 import json
 import logging
 import os
+import platform
 import shutil
-import tempfile
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from ser_tf.errors import InputError
 
 _UNFINISHED = ".publishing-"
 _BEFORE = ".replaced-"
+_LOCK = ".lock"
+_LONGEST_STEM = 100
+"""Bytes of a name that the temporary one has; the name itself may be as long as is allowed."""
 _LOG = logging.getLogger(__name__)
-
-
-def default_cache_dir() -> Path:
-    """`$XDG_CACHE_HOME/ser_tf`, by default `~/.cache/ser_tf`, without a home in `$TMPDIR`."""
-    try:
-        parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # neither HOME nor an entry of this user in the password file
-        parent = Path(tempfile.gettempdir())
-    return parent / "ser_tf"
 
 
 def walk(root: str | Path) -> Iterator[Path]:
@@ -64,6 +62,59 @@ def _log_unreadable(error: OSError) -> None:
 
 
 @contextmanager
+def holding(folder: str | Path) -> Iterator[None]:
+    """Keeps other processes that ask for the same folder out of it; the folder is made.
+
+    The lock ends with the process, however that ends. Where a file system knows no locks, and on
+    Windows, nobody is kept out.
+
+    Raises:
+        InputError: if another process holds the folder; it is named.
+    """
+    path = Path(folder) / _LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _open_lock(path) as file:
+        since = datetime.now().isoformat(" ", "seconds")
+        file.write(f"process {os.getpid()} on {platform.node()} since {since}")
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _open_lock(path: Path) -> TextIO:
+    """The lock's file, locked, and empty; one that its holder removed meanwhile is opened anew."""
+    while True:
+        file = path.open("a+")
+        try:
+            _lock(file)
+            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                file.truncate(0)
+                return file
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read() or "another process"
+            file.close()
+            raise InputError(
+                f"{path.parent}: in use by {holder}; wait for it, or name another folder."
+            ) from None
+        file.close()
+
+
+def _lock(file: TextIO) -> None:
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            _LOG.warning("%s: cannot be locked (%s).", file.name, error.strerror)
+
+
+@contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path next to `path`, with its suffix, that replaces `path` on success.
 
@@ -71,7 +122,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    stem = os.fsencode(path.stem)[:_LONGEST_STEM].decode(errors="ignore")
+    temporary = path.with_name(f".{stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=flags.path,
         metavar="DIR",
-        help="model folder (default: saved_models/MODEL-CORPORA)",
+        help="model folder (default: saved_models/MODEL-CORPORA, whatever the other settings)",
     )
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on with the run that was cut off")

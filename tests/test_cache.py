@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_tf import audio, corpora, doctor, files
+from ser_tf import audio, corpora, doctor, home
 from ser_tf.config import Features
 from ser_tf.data import cache, decode, extract, inventory
 from ser_tf.data.sounds import KINDS, make_sound
+from ser_tf.errors import InputError
 from ser_tf.models.augmentations import AUGMENTATIONS
 
 RATE_HZ = 16_000
@@ -121,7 +122,21 @@ def test_what_is_made_of_a_newer_version_has_another_folder(tmp_path, monkeypatc
     assert {kind for kind in before if before[kind] != after[kind]} == {"features", "copies"}
 
 
-@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[:-4_096]])
+def flipped(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:-4_096],
+        lambda content: content + bytes(4),
+        lambda content: content[:128] + bytes(len(content) - 128),  # silence
+        lambda content: bytes(len(content)),
+        flipped,
+    ],
+)
 def test_a_damaged_entry_is_noticed_and_made_again(damage, tmp_path, small_dir, caplog):
     index = corpora.load(["demo"], small_dir).head(1)
     features = Features("logmel")
@@ -138,6 +153,16 @@ def test_a_damaged_entry_is_noticed_and_made_again(damage, tmp_path, small_dir, 
     np.testing.assert_array_equal(load(), whole)
     for entry in entries:
         assert f"{entry}: damaged" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(3,), (1_234_567_890, 0), (2, 3, 40_000, 1)])
+def test_a_checksum_stands_in_the_header_where_numpy_passes_it_over(shape, tmp_path):
+    path, array = tmp_path / "a.npy", np.ones(shape, np.float32)
+    cache.save(path, array)
+    assert cache.is_whole(path)
+    np.testing.assert_array_equal(np.load(path), array)
+    np.save(path, array)  # as version 0.1 did
+    assert cache.is_whole(path)
 
 
 def touch(path: Path, hours_old: float = 0) -> None:
@@ -220,13 +245,60 @@ def test_a_cache_that_is_not_there_holds_nothing(tmp_path, capsys):
     assert "Nothing in it is unused." in capsys.readouterr().out
 
 
-def test_without_a_home_the_cache_is_in_the_temporary_folder(monkeypatch, tmp_path):
-    def no_home():
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", no_home)
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder of temporary files, in an environment that names no other."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert files.default_cache_dir() == tmp_path / "ser_tf"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert files.default_cache_dir() == tmp_path / "cache" / "ser_tf"
+    for name in ("XDG_CACHE_HOME", "HOME", "KAGGLEHUB_CACHE", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    home._make_substitute.cache_clear()
+    return tmp_path
+
+
+def without_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
+@pytest.mark.parametrize("missing", ["unset", "not to be written", "a file"])
+def test_without_a_home_to_write_to_the_cache_is_a_folder_of_ones_own(
+    missing, temporary, monkeypatch, caplog
+):
+    if missing == "unset":
+        monkeypatch.setattr(Path, "home", without_home)
+    elif missing == "a file":
+        (temporary / "home").touch()
+    else:
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+    own = temporary / f"ser_tf-{os.getuid()}"
+    assert home.default_cache_dir() == own
+    assert own.stat().st_mode & 0o777 == 0o700
+    home.provide_for_libraries()
+    assert os.environ["NUMBA_CACHE_DIR"] == str(own / "numba")
+    assert os.environ["KAGGLEHUB_CACHE"] == str(own / "kagglehub")
+    assert os.environ["MPLCONFIGDIR"] == str(own / "matplotlib")
+    assert caplog.text.count(f"The cache is {own}") == 1
+
+
+def test_the_cache_is_where_the_environment_says(temporary, monkeypatch):
+    assert home.default_cache_dir() == temporary / "home" / ".cache" / "ser_tf"
+    home.provide_for_libraries()
+    assert "NUMBA_CACHE_DIR" not in os.environ
+    monkeypatch.setenv("XDG_CACHE_HOME", str(temporary / "cache"))
+    monkeypatch.setattr(Path, "home", without_home)
+    assert home.default_cache_dir() == temporary / "cache" / "ser_tf"
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("trap", ["open to others", "a link"])
+def test_a_substitute_that_others_can_write_to_is_refused(trap, temporary, monkeypatch):
+    monkeypatch.setattr(Path, "home", without_home)
+    own = temporary / f"ser_tf-{os.getuid()}"
+    if trap == "a link":
+        own.symlink_to(temporary)
+    else:
+        own.mkdir()
+        own.chmod(0o777)
+    with pytest.raises(InputError, match="another user's, or open to others"):
+        home.default_cache_dir()

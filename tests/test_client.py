@@ -125,7 +125,7 @@ def test_the_command_prints_what_predict_prints_and_names_what_has_no_answer(
 ):
     soundfile.write(tmp_path / "b.flac", noise(2000, 1), 16_000)
     (tmp_path / "c.wav").write_bytes(b"RIFF")
-    soundfile.write(tmp_path / "d.wav", noise(100), 999)
+    soundfile.write(tmp_path / "d.wav", noise(100), 2000)
     assert client.main(["--server", address, "--model", "toy", str(tmp_path)]) == 1
     captured = capsys.readouterr()
     lines = [json.loads(line) for line in captured.out.splitlines()]
@@ -135,7 +135,7 @@ def test_the_command_prints_what_predict_prints_and_names_what_has_no_answer(
         assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-6)  # float32
     broken, slow = captured.err.strip().splitlines()
     assert f"{tmp_path / 'c.wav'}: " in broken
-    assert f"{tmp_path / 'd.wav'}: its header says 999 Hz" in slow
+    assert f"{tmp_path / 'd.wav'}: sample rate 2000 Hz is not from 4000 to 192000 Hz." in slow
 
 
 def test_both_interfaces_give_the_same_numbers(server, clip):
@@ -325,7 +325,7 @@ def test_every_signature_is_served_over_rest(server):
         code, answer = predict(server, {"signature_name": name, "inputs": inputs})
         assert code == 200
         assert len(answer["outputs"]["error"]) == 2
-    assert answer["outputs"]["error"][1] == "sample rate 0 Hz is not from 1000 to 768000 Hz"
+    assert answer["outputs"]["error"][1] == "sample rate 0 Hz is not from 4000 to 192000 Hz"
 
 
 def test_status_and_metadata_are_told(server):

@@ -3,6 +3,7 @@
 import ast
 import functools
 import graphlib
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,8 @@ import ser_tf
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
     ("errors",),
-    ("emotions", "files", "console", "backend"),
-    ("audio",),
+    ("emotions", "files", "console", "home"),
+    ("audio", "backend"),
     ("layers",),
     ("models",),
     ("corpora",),
@@ -28,9 +29,10 @@ FLOORS = (
     ("api",),
     ("commandline",),
     ("fit", "evaluate", "predict", "export", "doctor", "stream", "benchmark", "client", "compare"),
+    ("__main__",),
 )
 HEAVY = ("tensorflow", "keras", "keras_lmu", "librosa", "sklearn", "pandas", "kagglehub", "grpc")
-COMMANDS = FLOORS[-1]
+COMMANDS = FLOORS[-2]
 
 
 def floor(room: str) -> int:
@@ -141,6 +143,20 @@ def test_help_answers_without_anything_heavy():
     assert result.returncode == 0, result.stderr
     for command in COMMANDS:
         assert f"python -m ser_tf.{command}" in result.stdout
+
+
+def test_the_commands_are_listed_with_a_line_each(capsys):
+    assert importlib.import_module("ser_tf.__main__").main([]) == 0
+    listed = [line.split()[2] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert listed == [f"ser_tf.{name}" for name in sorted(COMMANDS)]
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "__main__"])
+def test_every_command_says_its_version(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(f"ser_tf.{name}").main(["--version"])
+    assert stop.value.code in (0, None)
+    assert capsys.readouterr().out == f"ser_tf {ser_tf.__version__}\n"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from ser_tf.audio import to_mono
 from ser_tf.layers.signal import wav
 from ser_tf.layers.signal.wav import MOST_CHUNKS, decode_wav
 
@@ -115,31 +114,6 @@ def test_channels_are_averaged_before_clipping():
     np.testing.assert_array_equal(decode(content)[0], [0.75, -0.125])
 
 
-@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
-@pytest.mark.parametrize("bits", [16, 24, 32])
-def test_floats_that_hold_integers_are_scaled_as_outside_the_graph(bits, subtype):
-    samples = noise(channels=2) * 2.0 ** (bits - 1)
-    found, _, error = decode(written(samples, subtype))
-    assert error == b""
-    np.testing.assert_allclose(found, noise(channels=2).mean(axis=1), atol=1e-7)  # float32
-    np.testing.assert_allclose(found, to_mono(samples), atol=1e-7)
-
-
-def test_samples_beyond_any_integers_are_refused():
-    assert_refused(written(noise() * 1e11, "FLOAT"), "samples of no known scale")
-
-
-@pytest.mark.parametrize("gains", [(1, -1), (-0.95, 1), (1, 0), (1, 1), (0, 0), (1, -1, 0.5)])
-def test_channels_are_mixed_as_outside_the_graph(gains):
-    samples = noise() * gains
-    np.testing.assert_allclose(
-        decode(written(samples, "FLOAT"))[0], to_mono(samples.astype(np.float32)), atol=1e-7
-    )
-    cancelled = abs(sum(gains)) < 0.1 and any(gains)
-    expected = noise()[:, 0] * (max(gains, key=abs) if cancelled else np.mean(gains))
-    np.testing.assert_allclose(decode(written(samples, "FLOAT"))[0], expected, atol=1e-7)
-
-
 def test_chunks_around_the_samples_are_passed_over():
     odd = chunk(b"LIST", b"odd")
     assert_one_two_three(riff(odd, chunk(b"bext", b"x" * 602), fmt(), odd, DATA, odd))
@@ -184,7 +158,7 @@ def test_a_block_cut_in_two_is_left_out():
         (riff(fmt(), *[chunk(b"junk", b"")] * MOST_CHUNKS, DATA), "no data chunk"),
         (riff(fmt(), chunk(b"data", b"")), "no samples"),
         (riff(fmt(channels=4), DATA), "no samples"),
-        (riff(fmt(channels=33), DATA), "33 channels, not 1 to 32"),
+        (riff(fmt(channels=65535), DATA), "no samples"),
         (riff(fmt(MP3), DATA), "format 85 (MP3) is not PCM or float"),
         (riff(fmt(99), DATA), "format 99 is not PCM or float"),
         (riff(fmt(0xFFFE), DATA), "format 65534 (extensible) is not PCM or float"),

@@ -7,8 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+from ser_tf import __version__
 from ser_tf.errors import InputError
+
+VERSION = f"ser_tf {__version__}"
+"""What `--version` prints."""
 
 
 def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
@@ -43,8 +48,30 @@ def command(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
 
 
 def make_parser(name: str, description: str) -> argparse.ArgumentParser:
-    """The argument parser of `python -m ser_tf.NAME`."""
-    return argparse.ArgumentParser(prog=f"python -m ser_tf.{name}", description=description)
+    """The argument parser of `python -m ser_tf.NAME`, or of `python -m ser_tf` without a name."""
+    prog = f"python -m ser_tf.{name}".rstrip(".")
+    # A command may have another use for --version as well: `ValueOrVersion`.
+    parser = argparse.ArgumentParser(prog=prog, description=description, conflict_handler="resolve")
+    parser.add_argument(
+        "--version", action="version", version=VERSION, help="print the version of ser_tf"
+    )
+    return parser
+
+
+class ValueOrVersion(argparse.Action):
+    """Of a flag `--version`: takes a value; without one, prints the version of ser_tf."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings | {"nargs": "?"})
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *found: Any
+    ) -> None:
+        value, _ = found
+        if value is None:
+            sys.stdout.write(f"{VERSION}\n")
+            parser.exit()
+        setattr(namespace, self.dest, value)
 
 
 def _open_streams() -> None:

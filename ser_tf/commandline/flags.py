@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ser_tf import config, files
+from ser_tf import config
 from ser_tf.config import Layer
 from ser_tf.corpora import CHOICES, CORPORA, is_known
 from ser_tf.inference import shipped
@@ -90,9 +90,8 @@ def add_cache_dir(parser: argparse.ArgumentParser) -> None:
         "--cache-dir",
         type=path,
         metavar="DIR",
-        default=files.default_cache_dir(),
         help="folder for decoded clips, features and the synthetic demo corpus "
-        "(default: %(default)s)",
+        "(default: ser_tf in XDG_CACHE_HOME, which by default is ~/.cache)",
     )
 
 

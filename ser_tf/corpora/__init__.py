@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser_tf import files
+from ser_tf import home
 from ser_tf.corpora.corpus import Corpus, Labels, Scan, scan
 from ser_tf.corpora.download import download
 from ser_tf.corpora.entries import CREMAD, DEMO, RAVDESS, SAVEE, TESS
@@ -94,7 +94,7 @@ def load(
     Args:
         names: keys of `CORPORA`, or paths of tables; a repeated one counts once.
         data_dir: holds one folder per corpus, or the clips themselves if one corpus is named.
-        cache_dir: where the synthetic demo corpus is made; by default `files.default_cache_dir()`.
+        cache_dir: where the synthetic demo corpus is made; by default `home.default_cache_dir()`.
 
     Returns:
         A table with the columns `COLUMNS`, all text, sorted by corpus and path, its rows numbered
@@ -150,7 +150,7 @@ def locate(
     if corpus.handle is None:
         from ser_tf.corpora import demo
 
-        return demo.make(cache_dir or files.default_cache_dir())
+        return demo.make(cache_dir or home.default_cache_dir())
     return download(corpus.title, corpus.handle)
 
 

@@ -5,6 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
+from ser_tf import home
 from ser_tf.errors import InputError
 
 _LOG = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def download(title: str, handle: str) -> Path:
     Raises:
         InputError: naming the corpus and the handle, if the data set cannot be downloaded.
     """
+    home.provide_for_libraries()
     # kagglehub talks on stdout, which belongs to a command's results.
     with contextlib.redirect_stdout(sys.stderr):
         import kagglehub

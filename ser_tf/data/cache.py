@@ -6,13 +6,17 @@ the content and the parameters that it depends on, so it cannot be stale; `clips
 data folder by its name. Nothing here needs TensorFlow or the recordings.
 """
 
+import functools
 import hashlib
+import io
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -36,6 +40,9 @@ _MADE_FROM: Mapping[str, tuple[str, ...]] = {
     "features": ("waveforms",),
     "copies": ("waveforms", "features"),
 }
+
+_CHECKSUM = re.compile(rb"# ([0-9a-f]{8})\s*$")
+_PIECE = 2**20
 
 _LOG = logging.getLogger(__name__)
 
@@ -108,10 +115,9 @@ def copies(
 
 
 def is_whole(path: Path) -> bool:
-    """Whether `path` holds a whole array; a damaged one is logged.
+    """Whether `path` holds a whole array, by its size and checksum; a damaged one is logged.
 
-    The file's size is compared with the shape in its header: a crash or a full disk may have
-    emptied it or cut it off.
+    A crash, a full or a failing disk may have emptied it, cut it off or changed it.
     """
     if not path.is_file():
         return False
@@ -119,8 +125,14 @@ def is_whole(path: Path) -> bool:
         with path.open("rb") as file:
             np.lib.format.read_magic(file)
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            if file.tell() + math.prod(shape) * dtype.itemsize == path.stat().st_size:
-                return True
+            begin = file.tell()
+            if begin + math.prod(shape) * dtype.itemsize == path.stat().st_size:
+                file.seek(0)
+                claimed = _CHECKSUM.search(file.read(begin))
+                pieces = iter(lambda: file.read(_PIECE), b"")
+                # Files of earlier versions have no checksum.
+                if not claimed or _checksum(pieces) == claimed[1].decode():
+                    return True
     except ValueError:
         pass  # no header
     _LOG.warning("%s: damaged; it is made again.", path)
@@ -128,9 +140,8 @@ def is_whole(path: Path) -> bool:
 
 
 def save(path: Path, array: np.ndarray) -> None:
-    """Writes an array so that it is whole or absent."""
-    with files.replacing(path) as temporary:
-        np.save(temporary, array)
+    """Writes an array with its checksum so that it is whole or absent."""
+    _write(path, array.shape, array.dtype, [array])
 
 
 def load_or_make(
@@ -146,13 +157,37 @@ def load_or_make(
             needs to be in memory.
     """
     if not is_whole(path):
-        stored = np.dtype(dtype).newbyteorder("<")
-        header = {"descr": stored.str, "fortran_order": False, "shape": shape}
-        with files.replacing(path) as temporary, temporary.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for part in make():
-                file.write(part.astype(stored).tobytes())
+        _write(path, shape, np.dtype(dtype), make())
     return load(path)
+
+
+def _write(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype, parts: Iterable[np.ndarray]
+) -> None:
+    """Writes parts of an array one by one; the checksum is a comment in the header's padding."""
+    stored = dtype.newbyteorder("<")
+    description = {"descr": stored.str, "fortran_order": False, "shape": shape}
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, description)
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(header.getvalue())
+        checksum = _checksum(_passed_on(parts, stored, file)).encode()
+        text = header.getvalue().rstrip() + b" # " + checksum
+        file.seek(0)
+        file.write(text.ljust(len(header.getvalue()) - 1) + b"\n")
+
+
+def _passed_on(parts: Iterable[np.ndarray], stored: np.dtype, file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of each part, which are written to `file`."""
+    for part in parts:
+        content = part.astype(stored).tobytes()
+        file.write(content)
+        yield content
+
+
+def _checksum(pieces: Iterable[bytes]) -> str:
+    """The CRC-32 of what follows one another, as 8 hexadecimal digits."""
+    return f"{functools.reduce(lambda crc, piece: zlib.crc32(piece, crc), pieces, 0):08x}"
 
 
 def load(path: Path) -> np.ndarray:

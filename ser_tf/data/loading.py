@@ -118,7 +118,10 @@ def _cached(config: Config, cache_dir: str | Path) -> tuple["pd.DataFrame", Feat
 
     path = _clips_file(config, cache_dir)
     if path.is_file():
-        clips = pd.DataFrame(json.loads(path.read_text()))
+        try:
+            clips = pd.DataFrame(json.loads(path.read_text()))
+        except ValueError as error:
+            raise InputError(f"{path}: damaged; `compare --prepare` makes it again.") from error
         features = _features_files(clips, config, cache_dir)
         if all(map(cache.is_whole, features)):
             _LOG.info("%d clips as decoded on %s: %s", len(clips), _written(path), path)

@@ -14,10 +14,12 @@ saved_models/NAME/model.keras      waveform -> probabilities, with normalisation
                   VERSION/         SavedModels for TF Serving
                   serving/         settings for TF Serving
                   litert/          flatbuffers for phones
+                  .lock            while a process fills the folder: which
 """
 
 import csv
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,7 +121,8 @@ def load(folder: str | Path) -> Artifact:
     """The trained model in `folder`.
 
     Raises:
-        InputError: if the folder is incomplete or from a newer version.
+        InputError: if the folder is incomplete or from a newer version, or one of its files is of
+            another model than the others.
     """
     folder = Path(folder)
     config, classes = load_config(folder)
@@ -130,7 +133,9 @@ def load(folder: str | Path) -> Artifact:
         if config.split.fold_count and config.split.fold is None:
             hint = "the models of a cross-validation are in its fold-1, fold-2 and so on"
         raise InputError(f"{folder}: incomplete, it lacks {MODEL}; {hint}.")
-    return Artifact(folder, _load_whole(folder, config.features.entry), classes, config)
+    model = _load_model(path)
+    _require_one_model(folder, model, config, classes)
+    return Artifact(folder, _whole(folder, model, config.features.entry), classes, config)
 
 
 def save_model(folder: str | Path, model: "keras.Model", feature: "Feature") -> None:
@@ -220,9 +225,58 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _load_whole(folder: Path, feature: "Feature") -> "keras.Model":
+def _require_one_model(
+    folder: Path, model: "keras.Model", config: Config, classes: tuple[str, ...]
+) -> None:
+    """Refuses a folder in which weights, configuration and scores are not of one model."""
+    if missing := {"encoder", "calibration"} - {layer.name for layer in model.layers}:
+        raise InputError(
+            f"{folder / MODEL}: not a model of ser_tf, it lacks {', '.join(sorted(missing))}."
+        )
+    encoder, calibration = model.get_layer("encoder"), model.get_layer("calibration")
+    sizes = {
+        "classes": (model.outputs[0].shape[-1], len(classes)),
+        "channels of features": (encoder.inputs[0].shape[-1], config.features.entry.shape[-1]),
+    }
+    for what, (found, wanted) in sizes.items():
+        if found != wanted:
+            raise InputError(
+                f"{folder}: {MODEL} is of another model than {CONFIG} ({what}: {found} and "
+                f"{wanted})."
+            )
+    scores = load_metrics(folder) or {}
+    of_weights = {
+        "parameters": sum(math.prod(weight.shape) for weight in encoder.trainable_weights),
+        "temperature": calibration.temperature,
+        "unsure_below": calibration.unsure_below,
+    }
+    of_config = {
+        "model": config.model.name,
+        "classes": list(classes),
+        "corpora": list(config.corpora),
+        "split": config.split.kind,
+        "seed": config.seed,
+    }
+    weights_differ = _first_difference(of_weights, scores)
+    config_differs = _first_difference(of_config, scores)
+    if differing := weights_differ or config_differs:
+        odd = MODEL if not config_differs else CONFIG if not weights_differ else METRICS
+        others = " and ".join(name for name in (MODEL, CONFIG, METRICS) if name != odd)
+        raise InputError(f"{folder}: {odd} is of another model than {others} ({differing}).")
+
+
+def _first_difference(these: Mapping[str, Any], those: Mapping[str, Any]) -> str:
+    """The first value that differs where both have one, in words; "" if none does."""
+    for name, value in these.items():
+        other = those.get(name, value)
+        close = isinstance(value, float) and math.isclose(value, other, rel_tol=1e-6)  # float32
+        if value != other and not close:
+            return f"{name}: {value} and {other}"
+    return ""
+
+
+def _whole(folder: Path, model: "keras.Model", feature: "Feature") -> "keras.Model":
     """The model from waveform to probabilities; its front end is built where it lies apart."""
-    model = _load_model(folder / MODEL)
     if not feature.weights_file:
         return model
     from ser_tf.models import assemble

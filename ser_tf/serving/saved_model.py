@@ -31,7 +31,7 @@ def write(
 
     The signatures, with a free batch dimension N and C classes; every input is required:
 
-    - `serving_default`: `wav_bytes` string `[N]`, WAV files of any rate from 1 to 768 kHz.
+    - `serving_default`: `wav_bytes` string `[N]`, WAV files of any rate from 4 to 192 kHz.
     - `waveform`: `waveform` float32 `[N, T]` in [-1, 1] at the model's rate.
     - `waveform_with_rate`: `waveform` float32 `[N, T]`, of each clip the first `length` int32 `[N]`
       samples, recorded at `sample_rate_hz` int32 `[N]`; samples after them are ignored.

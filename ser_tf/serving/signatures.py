@@ -7,16 +7,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ser_tf.audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, to_wav
-from ser_tf.audio.levels import LOUDEST
+from ser_tf.audio import to_wav
 from ser_tf.layers import streaming
-from ser_tf.layers.signal.levels import NO_SCALE, rescale
 from ser_tf.layers.signal.resample import resample
-from ser_tf.layers.signal.wav import NOT_FINITE, decode_wav, first_error
+from ser_tf.layers.signal.wav import decode_wav, first_error
 from ser_tf.serving.freezing import freeze
+
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 192_000
+"""The rates of clips that are answered; clips at another rate than the model's are resampled."""
 
 LONGEST_SECONDS = 600
 """The longest clip that is answered."""
+
+_LOUDEST = 2.0**31
+"""Samples are clipped here, above even a 32-bit integer stored as a float, so that nothing
+computed from them overflows."""
+
+_NOT_FINITE = "samples that are not finite numbers"
 
 Answers = dict[str, Any]
 
@@ -146,14 +153,11 @@ class Signatures:
         samples = tf.shape(chunk)[1] // self._stride * self._stride
         finite = tf.reduce_all(tf.math.is_finite(tf.concat([chunk, state], axis=1)), axis=1)
         too_few = (samples == 0, f"fewer than {self._stride} samples")
-        # Part of a recording says nothing about the scale of the whole.
-        unscaled = (tf.reduce_max(tf.abs(chunk), axis=1) > LOUDEST, "samples far beyond [-1, 1]")
-        too_long = _too_long(samples, self.rate_hz)
-        error = first_error([too_few, too_long, (~finite, NOT_FINITE), unscaled])
+        error = first_error([too_few, _too_long(samples, self.rate_hz), (~finite, _NOT_FINITE)])
         good = (error == "")[:, tf.newaxis]
         # One stride at least, so that there is something to compute on.
         heard = tf.pad(chunk, [[0, 0], [0, self._stride]])[:, : tf.maximum(samples, self._stride)]
-        heard = tf.where(good, heard[:, : LONGEST_SECONDS * self.rate_hz], 0.0)
+        heard = tf.where(good, _bounded(heard[:, : LONGEST_SECONDS * self.rate_hz]), 0.0)
         probabilities, following = self._follow(heard, tf.where(good, state, 0.0))
         # A state that is not from an answer may overflow.
         finite = tf.reduce_all(tf.math.is_finite(tf.concat([probabilities, following], 1)), axis=1)
@@ -191,7 +195,7 @@ class Signatures:
         error = first_error([(error != "", error), (outside, text), too_long])
 
         def heard() -> Any:  # clipped as in `audio.resample`: the filter overshoots
-            changed = resample(waveform[tf.newaxis], rate_hz, self.rate_hz)[0]
+            changed = resample(_bounded(waveform)[tf.newaxis], rate_hz, self.rate_hz)[0]
             return tf.clip_by_value(changed, -1.0, 1.0)
 
         return tf.cond(error == "", heard, lambda: tf.zeros(1)), error
@@ -201,9 +205,8 @@ class Signatures:
         samples = tf.shape(waveform)[1]
         finite = tf.reduce_all(tf.math.is_finite(waveform), axis=1)  # (batch,)
         wrong = [(samples == 0, "no samples"), _too_long(samples, self.rate_hz)]
-        scaled, known = rescale(waveform)
-        error = first_error([*wrong, (~finite, NOT_FINITE), (~known, NO_SCALE)])
-        heard = tf.where((error == "")[:, tf.newaxis], tf.clip_by_value(scaled, -1.0, 1.0), 0.0)
+        error = first_error([*wrong, (~finite, _NOT_FINITE)])
+        heard = tf.where((error == "")[:, tf.newaxis], _bounded(waveform), 0.0)
         heard = tf.pad(heard, [[0, 0], [0, tf.cast(samples == 0, tf.int32)]])
         return heard[:, : LONGEST_SECONDS * self.rate_hz], error
 
@@ -241,6 +244,10 @@ class Signatures:
         }
 
 
+def _bounded(waveform: Any) -> Any:
+    return tf.clip_by_value(waveform, -_LOUDEST, _LOUDEST)
+
+
 def _cut(waveform: Any, rate_hz: Any, length: Any) -> tuple[Any, Any, Any]:
     """A clip without its padding, its rate, and what is wrong with it."""
     samples = tf.size(waveform)
@@ -248,9 +255,8 @@ def _cut(waveform: Any, rate_hz: Any, length: Any) -> tuple[Any, Any, Any]:
     text = "length " + tf.strings.as_string(length) + " is not from 1 to "
     cut = waveform[: tf.where(known, length, 0)]
     finite = tf.reduce_all(tf.math.is_finite(cut))
-    scaled, has_scale = rescale(cut)
-    wrong = [(~known, text + tf.strings.as_string(samples)), (~finite, NOT_FINITE)]
-    return scaled, rate_hz, first_error([*wrong, (~has_scale, NO_SCALE)])
+    wrong = [(~known, text + tf.strings.as_string(samples)), (~finite, _NOT_FINITE)]
+    return cut, rate_hz, first_error(wrong)
 
 
 def _too_long(samples: Any, rate_hz: Any) -> tuple[Any, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ser_tf import audio, backend
+from ser_tf import audio, backend, files
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
 from ser_tf.inference.model_folder import Artifact
@@ -65,7 +65,8 @@ def export(artifact: Artifact, target: str = "saved_model", **options: Any) -> E
     if unknown := sorted(set(options) - set(known)):
         choices = f"choose from {', '.join(known)}" if known else "it has none"
         raise InputError(f"target {target}: no option {', '.join(unknown)}; {choices}.")
-    return write(artifact, **options)
+    with files.holding(artifact.folder):
+        return write(artifact, **options)
 
 
 def _write_saved_model(

@@ -132,5 +132,7 @@ def values(variables: list[keras.Variable]) -> list[np.ndarray]:
 
 
 def _assign(variables: list[keras.Variable], stored: Mapping[str, np.ndarray], group: str) -> None:
+    if f"{group}_{len(variables)}" in stored:
+        raise ValueError(f"it has more weights than {len(variables)} in {group}")
     for number, variable in enumerate(variables):
         variable.assign(stored[f"{group}_{number}"])

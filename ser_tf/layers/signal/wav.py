@@ -13,12 +13,6 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from ser_tf.audio.levels import MOST_CHANNELS
-from ser_tf.layers.signal import levels
-
-NOT_FINITE = "samples that are not finite numbers"
-"""The error of samples that no computation survives."""
-
 MOST_CHUNKS = 128
 """Most chunks that are searched for the format and the samples."""
 
@@ -73,21 +67,20 @@ def decode_wav(content: Any) -> tuple[Any, Any, Any]:
         content: scalar string, the file.
 
     Returns:
-        One channel (`levels.mix`), float32 `(samples,)`, within [-1, 1] but for files of floats
-        that go beyond, if not so far that they are integers (`levels.full_scale`); the rate in Hz,
-        int32; and an empty string. For bytes that cannot be decoded: one sample of zero, rate 0 and
-        a phrase that says why.
+        The mean of the channels, float32 `(samples,)`, within [-1, 1] but for files of floats that
+        go beyond; the rate in Hz, int32; and an empty string. For bytes that cannot be decoded: one
+        sample of zero, rate 0 and a phrase that says why.
     """
     layout, error = _parse(content)
     data = tf.strings.substr(content, layout.start, layout.size)
     branches = [_branch(read, data, layout.channels) for read in _READERS.values()]
     chosen = tf.argmax(_matches(layout), output_type=tf.int32)
     chosen = tf.where(error == "", chosen, len(branches))
-    waveform, known = tf.switch_case(chosen, [*branches, lambda: (_nothing(), tf.constant(True))])
+    waveform = tf.switch_case(chosen, [*branches, _nothing])  # (samples,)
 
     finite = tf.reduce_all(tf.math.is_finite(waveform))
-    error = first_error([(error != "", error), (~finite, NOT_FINITE), (~known, levels.NO_SCALE)])
-    waveform = tf.cond(error == "", lambda: waveform, _nothing)  # (samples,)
+    error = tf.where(finite, error, "samples that are not finite numbers")
+    waveform = tf.cond(finite, lambda: waveform, _nothing)
     rate_hz = tf.where(error == "", layout.rate_hz, 0)
     return tf.ensure_shape(waveform, (None,)), tf.cast(rate_hz, tf.int32), error
 
@@ -179,8 +172,7 @@ def _data_size(content: Any, length: Any, data: Any, riff_size: Any) -> Any:
 
 def _unreadable(layout: _Layout) -> list[tuple[Any, Any]]:
     """The possible errors in a layout, most important first: whether it is there, and its text."""
-    said = (layout.code, layout.bits, layout.channels, layout.rate_hz)
-    code, bits, channels, rate_hz = map(tf.strings.as_string, said)
+    code, bits, rate_hz = map(tf.strings.as_string, (layout.code, layout.bits, layout.rate_hz))
     names = tf.where(layout.code == list(_NAMES), list(_NAMES.values()), "")
     known = (layout.code == _PCM) | (layout.code == _FLOAT)
     kind = tf.where(layout.code == _PCM, "PCM", "float")
@@ -188,7 +180,6 @@ def _unreadable(layout: _Layout) -> list[tuple[Any, Any]]:
         (~known, "format " + code + tf.strings.reduce_join(names) + " is not PCM or float"),
         (~tf.reduce_any(_matches(layout) > 0), bits + "-bit " + kind + " is not supported"),
         (layout.channels == 0, "no channels"),
-        (layout.channels > MOST_CHANNELS, channels + f" channels, not 1 to {MOST_CHANNELS}"),
         ((layout.rate_hz == 0) | (layout.rate_hz > tf.int32.max), "sample rate " + rate_hz + " Hz"),
         (layout.size == 0, "no samples"),
     ]
@@ -201,12 +192,11 @@ def _matches(layout: _Layout) -> Any:
 
 
 def _branch(read: Callable[[Any], Any], data: Any, channels: Any) -> Callable[[], Any]:
-    def mono() -> tuple[Any, Any]:
-        samples, known = levels.rescale(read(data))
-        by_channel = tf.reshape(samples, tf.stack([-1, tf.cast(channels, tf.int32)]))
-        return levels.mix(by_channel), known
+    def mean() -> Any:
+        samples = tf.reshape(read(data), tf.stack([-1, tf.cast(channels, tf.int32)]))
+        return tf.reduce_mean(samples, axis=1)
 
-    return mono
+    return mean
 
 
 def _nothing() -> Any:
