@@ -142,6 +142,8 @@ def test_a_stream_takes_what_an_answer_takes(recogniser, voice):
     assert stream.feed(voice) == other.feed((voice / 32_768).tolist())
     with pytest.raises(InputError, match="not finite"):
         stream.feed([np.inf])
+    with pytest.raises(InputError, match="in a stream they are in"):
+        stream.feed(voice.astype(np.float32))
     assert stream.feed([]) == other.feed(np.zeros(0))
 
 

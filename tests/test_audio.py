@@ -245,6 +245,25 @@ def test_integers_are_scaled_by_their_type_or_where_it_is_wider_than_any_by_thei
     assert not caplog.messages
 
 
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (SINE * 1_000, r"in \[-1, 1\]\. Received: up to 500"),
+        ([3, -4], "floats or int16"),
+        ([np.nan], "not finite"),
+    ],
+)
+def test_part_of_a_recording_tells_no_scale(samples, reason):
+    with pytest.raises(InputError, match=reason):
+        audio.to_mono(samples, part=True)
+
+
+def test_part_of_a_recording_says_nothing_about_its_channels(caplog):
+    stereo = np.stack([SINE, -SINE], axis=1)
+    assert not audio.to_mono(stereo, part=True).any()
+    assert not caplog.messages
+
+
 def test_loud_floats_are_clipped_and_not_scaled(tmp_path, caplog):
     np.testing.assert_array_equal(loaded(tmp_path, wav(99.0 * SINE, "FLOAT")).max(), 1.0)
     assert not caplog.messages

@@ -153,8 +153,10 @@ def to_mono(samples: ArrayLike, *, part: bool = False) -> np.ndarray:
     scaled = _to_floats(array[:, np.newaxis] if array.ndim == 1 else array)
     if not part:
         return find_mix("samples", [scaled]).apply(scaled)
-    peak = np.abs(scaled).max(initial=0)
-    if not peak <= LOUDEST:  # NaN is none either
+    check_finite("samples", np.sum(~np.isfinite(scaled)))
+    if array.dtype == np.int64:
+        raise InputError("samples: in a stream they are floats or int16. Received: int64.")
+    if (peak := np.abs(scaled).max(initial=0)) > LOUDEST:
         raise InputError(f"samples: in a stream they are in [-1, 1]. Received: up to {peak:g}.")
     return Mix().apply(scaled)
 
