@@ -89,10 +89,16 @@ def data_flags(small_dir: Path, cache_dir: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def run_fit(data_flags: list[str]) -> Callable[..., int]:
-    """`fit` on these data: `run_fit(output, *flags)` returns its exit code."""
+    """`fit` on these data, without pictures: `run_fit(output, *flags)` returns its exit code."""
+    from runs import without_pictures
+
     from ser_tf import fit
 
-    return lambda output, *flags: fit.main([*data_flags, "--output", str(output), *flags])
+    def run(output: Path, *flags: str) -> int:
+        with without_pictures():
+            return fit.main([*data_flags, "--output", str(output), *flags])
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -105,13 +111,3 @@ def trained(run_fit: Callable[..., int], shared_dir: Path) -> Path:
         if not (folder / "metrics.json").is_file():
             assert run_fit(folder, *QUICK, "--overwrite") == 0
     return folder
-
-
-@pytest.fixture(scope="module")
-def without_pictures() -> Iterator[None]:
-    """Leaves the pictures of runs empty: drawing them takes a quarter of a quick run."""
-    from ser_tf.evaluation import plots
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "save", lambda figure, path: Path(path).touch())
-        yield

@@ -1,19 +1,34 @@
 """Quick training runs, and what is asked about them."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from ser_tf.evaluation import plots
 from ser_tf.inference import model_folder
 from ser_tf.training.epochs import Journal
 
-QUICK = ("--model", "cnn1", "--epochs", "3")
-QUICK += ("--set", "training.batch_size=8", "augmentation.layers=noise,specaugment")
-"""The run of the fixture `trained`, with augmentations of both kinds; settings may follow."""
+SMALL = ("--model", "cnn1", "--set", "model.filters=8,8", "training.batch_size=8")
+"""A model of 1,500 weights; settings may follow."""
+
+QUICK = ("--epochs", "3", *SMALL, "augmentation.layers=specaugment", "augmentation.mixup=0.5")
+QUICK += ("training.balance_corpora=0.5", "training.ema_momentum=0.8")
+"""The run of the fixture `trained`, all of whose chances a resumed run has to find again."""
 
 TINY_CAUSAL = ("--features", "causal", "--set", "model.filters=12", "model.units=10,8")
 TINY_CAUSAL += ("model.order=6", "model.theta=40,90", "model.memory_d=3")
 """A model of 2,000 weights that follows streams; settings may follow."""
+
+
+@contextlib.contextmanager
+def without_pictures() -> Iterator[None]:
+    """Leaves the pictures of runs empty: drawing them takes a quarter of a quick run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "save", lambda figure, path: Path(path).touch())
+        yield
 
 
 def weights(folder: Path) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ from ser_tf import compare
 from ser_tf.config import Layer, recipes, resolve
 from ser_tf.corpora import splits
 from ser_tf.errors import InputError
-from ser_tf.evaluation import comparison, plots
+from ser_tf.evaluation import comparison, plots, report
 from ser_tf.evaluation.comparison import Result
 from ser_tf.inference import model_folder
 from ser_tf.models import PUBLISHED
@@ -94,6 +94,20 @@ def test_a_comparison_leaves_a_line_of_csv_a_job_and_pictures(finished):
         assert f"keras-{metrics['versions']['keras']}" in row.versions
     for picture in PICTURES:
         assert matplotlib.image.imread(finished / comparison.FOLDER / picture).shape[1] == 1200
+
+
+def test_the_rows_split_is_marked_leaky_and_scored_on_all_copies(finished):
+    folder = finished / f"saved_models/compare-{NAME}/cnn1-rows-0"
+    metrics = model_folder.load_metrics(folder)
+    assert metrics["leaky"] is True
+    assert "LEAKY" in report.describe_run(metrics, folder)
+    assert metrics["test"]["n_clips"] == 39  # a fifth of 48 clips with four copies
+    assert len(metrics["classes"]) == 8
+    assert set(pd.read_csv(folder / "predictions.csv")["copy"]) == {0, 1, 2, 3}
+    history = pd.read_csv(folder / "history.csv")
+    # Scored after the epoch and at the end: the same weights on the same rows.
+    for name in ("uar", "accuracy"):
+        assert history[f"test_{name}"].iloc[-1] == pytest.approx(metrics["test"][name], abs=1e-6)
 
 
 def test_what_is_kept_of_a_run_is_enough_for_its_pictures(finished, tmp_path, monkeypatch):

@@ -14,8 +14,6 @@ from ser_tf.errors import InputError
 from ser_tf.inference import model_folder, predictions
 from ser_tf.training import teachers
 
-pytestmark = pytest.mark.usefixtures("without_pictures")
-
 
 def taught_by(folder, *settings):
     return (*QUICK, f"training.teachers={folder}", *settings)
