@@ -81,6 +81,10 @@ def test_an_unknown_option_names_the_choices():
             {"training.ema_momentum": 0.9, "split.validation": False},
             ("training.ema_momentum", "split.validation"),
         ),
+        (
+            {"training.ema_momentum": 0.0, "split.validation": False},
+            ("training.ema_momentum", "split.validation"),
+        ),
         ({"augmentation.copies": 2}, ("augmentation.copies", "augmentation.layers")),
         (
             {"augmentation.copies": 2, "augmentation.layers": "specaugment"},

@@ -63,6 +63,9 @@ _NEW = (
 )
 """Combinations that a run could follow but that make no sense."""
 
+_MAY_BE_ZERO = ("training.ema_momentum",)
+"""Settings that are left out by None alone: 0 is a value of theirs."""
+
 
 def check(values: Mapping[str, Any]) -> None:
     """Checks that a run can follow all settings at once.
@@ -118,7 +121,7 @@ def _holds(term: str, values: Mapping[str, Any]) -> bool:
     key, _, wanted = term.partition("=")
     value = values[key]
     if not wanted:
-        return value is not None and value is not False and value != 0 and value != ()
+        return value is not None and (bool(value) or key in _MAY_BE_ZERO)
     if isinstance(value, tuple):
         return wanted in value
     return wanted == (str(value).lower() if isinstance(value, bool) else value)
