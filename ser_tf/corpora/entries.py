@@ -9,9 +9,9 @@ from ser_tf.emotions import WORDS
 
 
 def _match(pattern: str, stem: str) -> re.Match[str] | None:
-    """A whole stem by its grammar, in which "_" stands for any separator; case does not count.
+    """Matches a whole stem in any case; "_" in the pattern stands for any separator.
 
-    Copies of the corpora were renamed on the way, by tools and file systems.
+    Tools and file systems have renamed some copies of the corpora.
     """
     return re.fullmatch(pattern.replace("_", "[-_ ]"), stem, re.IGNORECASE | re.ASCII)
 
@@ -33,7 +33,7 @@ def _ravdess(path: PurePath) -> Labels | None:
 
 
 def _ravdess_names() -> frozenset[str]:
-    # There is no strong neutral.
+    # Neutral was not spoken with strong intensity.
     return frozenset(
         f"03-01-{emotion}-{intensity}-{sentence}-{repetition}-{actor:02}"
         for emotion, intensity, sentence, repetition, actor in product(
@@ -81,13 +81,13 @@ _CREMAD_FEMALE = (
     "1076 1078 1079 1082 1084 1089 1091"
 )
 _CREMAD_ACTORS = range(1001, 1092)
-# Of 91 actors x 82 clips the corpus has never held these: three sentences of one actor each, and
-# two single clips.
+# The corpus has never had these of the 91 actors x 82 clips: three sentences, each of one actor,
+# and two single clips.
 _CREMAD_NEVER = re.compile(r"1008_WSI_.*|1009_MTI_.*|1019_ITH_.*|1002_TIE_NEU_XX|1076_ITS_NEU_XX")
 
 
 def _cremad(path: PurePath) -> Labels | None:
-    # One X at the end: 1040_ITH_SAD_X.wav in older copies,
+    # Older copies have 1040_ITH_SAD_X.wav, with one X:
     # https://github.com/CheyneyComputerScience/CREMA-D/issues/6
     match = _match(r"(1\d{3})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX?)", path.stem)
     if not match or match[3].upper() not in WORDS["cremad"]:
@@ -105,7 +105,7 @@ def _cremad(path: PurePath) -> Labels | None:
 
 
 def _cremad_names() -> frozenset[str]:
-    # IEO ("It's eleven o'clock") alone was spoken at three levels, neutral at none.
+    # Only IEO ("It's eleven o'clock") was spoken at three levels, and neutral at one.
     every = (
         f"{actor}_{sentence}_{emotion}_{level}"
         for actor, sentence, emotion in product(
@@ -205,7 +205,7 @@ _TESS_SPELLINGS = {
     "fearful": "fear",
     "disgusted": "disgust",
 }
-"""Other spellings of the words of `WORDS`, without separators: some are those of its folders."""
+"""Other spellings of the words in `WORDS`, without separators; folder names use some of them."""
 
 
 def _tess(path: PurePath) -> Labels | None:
@@ -216,7 +216,7 @@ def _tess(path: PurePath) -> Labels | None:
     word = _TESS_SPELLINGS.get(word, word)
     if word not in WORDS["tess"]:
         return None
-    # OA_bite_neutral.wav is the older woman's too.
+    # OA_bite_neutral.wav is a clip of OAF, the older woman.
     speaker, sentence = "YAF" if match[1].upper() == "YAF" else "OAF", match[2].lower()
     return Labels(
         name=f"{speaker}_{sentence}_{word}",
@@ -276,7 +276,7 @@ DEMO = Corpus(
     clips=320,
     rate_hz=16_000,
     licence="that of ser_tf",
-    citation="ser_tf.demo: synthetic speech, no person speaks in it",
+    citation="ser_tf.corpora.demo: synthetic speech, no person speaks in it",
     example="demo-01/demo-01_happy_s1_t1.wav",
     parse=_demo,
     names=_demo_names,

@@ -94,6 +94,6 @@ def _move(made: Path, folder: Path) -> None:
     try:
         made.rename(folder)
     except OSError:
-        # Another process made the same corpus meanwhile: it is as good.
+        # Another process may have made the same corpus meanwhile, which serves as well.
         if not folder.is_dir():
             raise

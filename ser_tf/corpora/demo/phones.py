@@ -115,7 +115,7 @@ def _spell(sentence: str) -> list[tuple[Phone, bool]]:
 def _durations(
     phones: tuple[Phone, ...], stressed: np.ndarray, rate: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Tempo changes vowels more than consonants; stressed and last vowels are longer."""
+    """In seconds: tempo changes vowels more than consonants; stressed and last ones are longer."""
     vowel = np.array([phone in _VOWELS.values() for phone in phones])
     seconds = np.array([phone.seconds for phone in phones]) * rate ** np.where(vowel, -1.2, -0.7)
     seconds *= np.where(vowel & stressed, 1.25, 1.0) * np.exp(rng.normal(0, 0.08, len(phones)))

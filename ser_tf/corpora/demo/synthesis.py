@@ -62,7 +62,7 @@ def _check(speaker: int, emotion: str, sentence: int, take: int) -> None:
 def _pitch(
     voice: Voice, expression: Expression, tracks: Tracks, rng: np.random.Generator
 ) -> np.ndarray:
-    """F0 in Hz `(frames,)`: declination, accents on stressed syllables, a final movement."""
+    """F0 in Hz `(frames,)`: declination, accents on stressed syllables, a final rise or fall."""
     frames = len(tracks.stress)
     position = np.linspace(0, 1, frames)
     seconds = np.arange(frames) * HOP_SECONDS
@@ -79,9 +79,9 @@ def _pitch(
 
 
 def _loudness_db(expression: Expression, tracks: Tracks) -> np.ndarray:
-    """Level `(frames,)`: accents, and the final movement's.
+    """Level in dB `(frames,)`: accents, and a rise or fall at the end, as in pitch.
 
-    A louder voice is a higher one: P. Gramming et al. (1988), "Relationship between changes in
+    Louder speech is higher: P. Gramming et al. (1988), "Relationship between changes in
     voice pitch and loudness", J. Voice 2(2). Here 1 dB goes with a semitone.
     """
     accents = expression.accent_db * (tracks.stress - tracks.stress.mean())
@@ -101,7 +101,7 @@ def _speak(
     *,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Glottal source through the formants plus friction: `(samples,)`, of no particular level."""
+    """Glottal source through the formants plus friction: `(samples,)`; `_record` sets the level."""
     pulses, opening = _glottis(_per_sample(pitch_hz), expression, rng)
     breath = 10 ** ((expression.breath_db + voice.breath_db) / 20) * opening
     source = pulses + breath * rng.normal(size=len(pulses))
@@ -205,7 +205,7 @@ def _record(
     clip = np.pad(speech, tuple(silence))
     clip = clip + 10 ** (voice.noise_floor_db / 20) * rng.normal(size=len(clip))
     clip = _room(voice, clip)
-    # As whoever records would: the gain is turned down rather than the peaks cut off.
+    # As in a studio, the gain is turned down so that no peak is clipped.
     return (clip * min(1.0, 0.95 / np.abs(clip).max())).astype(np.float32)
 
 
