@@ -73,7 +73,8 @@ class Recogniser(recogniser.Recogniser):
         """Writes the model in another format into its folder, and compares it with this one.
 
         Args:
-            target: "saved_model" for TensorFlow Serving, "litert" for phones.
+            target: "saved_model" for TensorFlow Serving, "litert" for phones, "onnx" for
+                onnxruntime.
             **options: of "saved_model": `version`, a number, by default the next free one, and
                 `serving_config=True`, which also writes settings for TensorFlow Serving.
 

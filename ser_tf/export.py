@@ -1,4 +1,4 @@
-"""`python -m ser_tf.export`: writes a trained model for TensorFlow Serving or for phones."""
+"""`python -m ser_tf.export`: writes a trained model for TensorFlow Serving, phones or ONNX."""
 
 import argparse
 import sys
@@ -25,8 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = make_parser(
         "export",
-        "Write a trained model as MODEL_DIR/VERSION, for TF Serving, or as MODEL_DIR/litert, for "
-        "phones.",
+        "Write a trained model as MODEL_DIR/VERSION, for TF Serving, as MODEL_DIR/litert, for "
+        "phones, or as MODEL_DIR/onnx, for onnxruntime.",
     )
     flags.add_model_dir(parser)
     parser.add_argument(

@@ -278,7 +278,7 @@ def test_an_export_is_described_and_its_options_are_named(run):
     exported = run.recogniser.export(version=3)
     assert exported.folder == run.folder / "3"
     assert "wav_bytes" in str(exported)
-    with pytest.raises(InputError, match="saved_model, litert"):
-        run.recogniser.export("onnx")
+    with pytest.raises(InputError, match="saved_model, litert, onnx"):
+        run.recogniser.export("tfjs")
     with pytest.raises(InputError, match="it has none"):
         run.recogniser.export("litert", version=3)

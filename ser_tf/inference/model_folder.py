@@ -13,7 +13,7 @@ saved_models/NAME/model.keras      waveform -> probabilities, with normalisation
                   fold-1/ ...      of a cross-validation: a model folder a fold
                   VERSION/         SavedModels for TF Serving
                   serving/         settings for TF Serving
-                  litert/          flatbuffers for phones
+                  litert/ onnx/    flatbuffers for phones, files for onnxruntime
                   .lock            while a process fills the folder: which
 """
 

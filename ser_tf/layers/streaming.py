@@ -160,7 +160,7 @@ def fading_sums(x: Tensor, before: Tensor, memory_steps: float) -> Tensor:
         `(batch, steps, channels)`.
     """
     batch, steps, channels = ops.shape(x)
-    blocks = -(-steps // _BLOCK)
+    blocks = (steps + _BLOCK - 1) // _BLOCK
     x = ops.pad(x, ((0, 0), (0, blocks * _BLOCK - steps), (0, 0)))
     x = ops.reshape(x, (batch, blocks, _BLOCK, channels))
     age = np.subtract.outer(np.arange(_BLOCK), np.arange(_BLOCK))

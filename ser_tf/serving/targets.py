@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -99,13 +99,29 @@ def _write_litert(artifact: Artifact) -> Exported:
     entry = artifact.config.features.entry
     with backend.silence():  # the converter lists its passes and all that it cannot do
         written = litert.convert(artifact.model, artifact.classes, entry, artifact.folder, clips)
+    return _list_files(artifact.folder / litert.FOLDER, written, litert.DESCRIPTION)
+
+
+def _write_onnx(artifact: Artifact) -> Exported:
+    """MODEL_DIR/onnx, described by each file's size and difference from the Keras model."""
+    from ser_tf.serving import onnx
+
+    clips = _load_test_clips(artifact)
+    _LOG.info("Converting and comparing with the Keras model")
+    with backend.silence():  # the converter lists its passes
+        written = onnx.convert(
+            artifact.model, artifact.classes, artifact.rate_hz, artifact.folder, clips
+        )
+    return _list_files(artifact.folder / onnx.FOLDER, written, onnx.DESCRIPTION)
+
+
+def _list_files(folder: Path, written: Sequence[tuple[Path, float]], description: str) -> Exported:
     rows = [
         f"  {path.name:<18}{path.stat().st_size / 1e6:6.2f} MB  probabilities differ by at most "
         f"{difference:.2g}"
         for path, difference in written
     ]
-    folder = artifact.folder / litert.FOLDER
-    return Exported(folder, (str(folder), *rows, f"  {litert.DESCRIPTION}"))
+    return Exported(folder, (str(folder), *rows, f"  {description}"))
 
 
 def _load_test_clips(artifact: Artifact) -> list["np.ndarray"]:
@@ -126,5 +142,6 @@ def _list_tensors(direction: str, tensors: dict[str, str]) -> list[str]:
 TARGETS: dict[str, Target] = {
     "saved_model": Target(_write_saved_model, options=("version", "serving_config")),
     "litert": Target(_write_litert),
+    "onnx": Target(_write_onnx),
 }
 """The formats by the name that `--target` takes."""

@@ -52,7 +52,7 @@ class IsolateSound(Float32Layer):
     def call(self, inputs: Any) -> Any:
         """The sounds in `inputs`."""
         batch, samples = ops.shape(inputs)
-        count = -(-samples // self.frame_samples)
+        count = (samples + self.frame_samples - 1) // self.frame_samples
         padded = ops.pad(inputs, ((0, 0), (0, count * self.frame_samples - samples)))
         frames = ops.reshape(padded, (batch, count, self.frame_samples))
         power = ops.mean(ops.square(frames), axis=2)  # (batch, frames)

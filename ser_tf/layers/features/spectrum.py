@@ -1,6 +1,9 @@
 """Spectra of frames, mel bands and decibels: the beginning of all features of frames."""
 
+import contextlib
+import contextvars
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -26,6 +29,19 @@ they are; with a larger one it would also round the power, relative to the loude
 
 
 MelBlocks = tuple[tuple[int, int, np.ndarray], ...]
+
+
+_by_products = contextvars.ContextVar("by_products", default=False)
+
+
+@contextlib.contextmanager
+def by_products() -> Iterator[None]:
+    """Lets spectra be matrix products in what is traced meanwhile, for formats without an FFT."""
+    before = _by_products.set(True)
+    try:
+        yield
+    finally:
+        _by_products.reset(before)
 
 
 class SpectralFrames(Float32Layer):
@@ -70,7 +86,7 @@ class SpectralFrames(Float32Layer):
     def spectrum(self, samples: Any) -> Any:
         """Power spectra `(batch, frames, bins)` of `(batch, samples)`, without padding."""
         frames = ops.extract_sequences(samples, self.window_samples, self.hop_samples)
-        real, imaginary = ops.rfft(frames * self._window, self.n_fft)
+        real, imaginary = _transform(frames * self._window, self.n_fft)
         return ops.square(real) + ops.square(imaginary)
 
     def centred(self, samples: Any) -> Any:
@@ -236,6 +252,18 @@ def _split(filters: np.ndarray, first: int, last: int) -> list[tuple[int, int, n
         return [(low, high, block)]
     middle = first + block.shape[1] // 2
     return [*_split(filters, first, middle), *_split(filters, middle, last)]
+
+
+def _transform(frames: Any, n_fft: int) -> tuple[Any, Any]:
+    """The real and the imaginary part of the Fourier transform of frames, as `ops.rfft` gives."""
+    if not _by_products.get():
+        real, imaginary = ops.rfft(frames, n_fft)
+        return real, imaginary
+    turns = np.outer(np.arange(frames.shape[-1]), np.arange(n_fft // 2 + 1)) % n_fft
+    angles = turns * (2 * np.pi / n_fft)
+    matrices = (part.astype("float32") for part in (np.cos(angles), -np.sin(angles)))
+    real, imaginary = (ops.matmul(frames, matrix) for matrix in matrices)
+    return real, imaginary
 
 
 def mel_bands_within(rate_hz: int, n_mels: int, low_hz: float, high_hz: float) -> tuple[int, int]:

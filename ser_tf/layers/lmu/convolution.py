@@ -37,7 +37,7 @@ def convolve(u: Tensor, kernel: Tensor) -> Tensor:
     block, units = kernel.shape[0], kernel.shape[3]
     batch, steps, channels = ops.shape(u)
     lags = ops.shape(kernel)[1]
-    blocks = -(-steps // block)
+    blocks = (steps + block - 1) // block  # ONNX rounds quotients below 0 up
     bins = block + 1
     parts = "forward real_of imaginary_of real_back imaginary_back".split()
     forward, *of_product = (constant(_fourier, block, part) for part in parts)
@@ -89,7 +89,7 @@ def memories(u: Tensor, order: int, theta: float, *, block: int, length: int) ->
         float32 `(batch, steps, channels, order)`.
     """
     batch, steps, channels = ops.shape(u)
-    blocks = -(-steps // block)
+    blocks = (steps + block - 1) // block
     x = pad(u, 0, blocks * block - steps)
     x = ops.reshape(ops.transpose(x, (0, 2, 1)), (batch * channels, blocks, block))
     before = _before_blocks(x, order, theta, length)
@@ -114,7 +114,7 @@ def _before_blocks(x: Tensor, order: int, theta: float, length: int) -> Tensor:
     earlier = lagged(ops.transpose(pad(x, 1, 0)[:, :-1], (0, 2, 1)), reach)
     earlier = ops.transpose(earlier, (0, 2, 3, 1))
     earlier = ops.reshape(earlier, (rows, blocks, reach * block))
-    response = constant(reversed_response, order, theta, -(-length // block) * block)
+    response = constant(reversed_response, order, theta, (length + block - 1) // block * block)
     return ops.matmul(earlier, response[-reach * block :])
 
 
@@ -139,7 +139,7 @@ def lagged(x: Tensor, lags: Any) -> Tensor:
 
 def partitioned(order: int, theta: float, block: int, length: int) -> np.ndarray:
     """The impulse response in blocks, the latest lag first: `(block, lags, order)`."""
-    lags = -(-length // block)
+    lags = (length + block - 1) // block
     response = np.zeros((lags * block, order))
     response[:length] = delay.impulse_response(order, theta, length)
     return response.reshape(lags, block, order)[::-1].transpose(1, 0, 2)
@@ -224,5 +224,5 @@ def pad(x: Tensor, before: Any, after: Any) -> Tensor:
 
 def reach_blocks(steps: Any, block: int, length: int) -> Any:
     """Number of blocks that the kernel spans: as many as the sequence or the response has."""
-    blocks, longest = -(-steps // block), -(-length // block)
+    blocks, longest = (steps + block - 1) // block, -(-length // block)
     return min(blocks, longest) if isinstance(blocks, int) else ops.minimum(blocks, longest)

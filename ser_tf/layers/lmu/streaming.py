@@ -28,7 +28,7 @@ def memories(u: Tensor, state: Tensor, order: int, theta: float) -> Tensor:
     batch, steps, channels = ops.shape(u)
     longest = block_steps(order)
     block = min(steps, longest) if isinstance(steps, int) else longest
-    blocks = -(-steps // block)
+    blocks = (steps + block - 1) // block
     x = convolution.pad(u, 0, blocks * block - steps)
     x = ops.reshape(ops.transpose(x, (0, 2, 1)), (batch * channels, blocks, block))
     before = ops.reshape(state, (batch * channels, 1, order))
