@@ -39,6 +39,7 @@ class Recogniser(recogniser.Recogniser):
         *,
         data_dir: str | Path | None = None,
         cache_dir: str | Path | None = None,
+        map: str | Iterable[str] = (),  # noqa: A002 - as the flag and the setting
         robustness: bool = False,
     ) -> dict[str, Any]:
         """Scores of the model on all clips of some corpora, or on those it was tested on.
@@ -49,6 +50,8 @@ class Recogniser(recogniser.Recogniser):
             data_dir: folder that holds one folder a corpus, or the corpus's own when one is named;
                 None: kagglehub downloads them, and own clips lie where training found them.
             cache_dir: folder of decoded clips and features; None: `~/.cache/ser_tf`.
+            map: scores on the classes of another task, as in `["calm=neutral"]` or "arousal", by
+                adding up probabilities.
             robustness: whether to score the clips also louder, noisier, over the telephone and
                 so on.
 
@@ -66,6 +69,7 @@ class Recogniser(recogniser.Recogniser):
             _as_names(corpora),
             None if data_dir is None else str(data_dir),
             cache_dir=Path(cache_dir or home.default_cache_dir()),
+            mapping=(map,) if isinstance(map, str) else map,
             robustness=robustness,
         )
 

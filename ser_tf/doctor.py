@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ser_tf import console, home
+from ser_tf import console, corpora, home
 from ser_tf.commandline import flags
 from ser_tf.commandline.command import command, make_parser
-from ser_tf.corpora import CORPORA, REAL_CORPORA, Scan, health, locate, scan
+from ser_tf.corpora import REAL_CORPORA, Corpus, Scan, Table, health
 from ser_tf.corpora.health import Finding
 from ser_tf.data import inventory
 from ser_tf.data.inventory import Holding
@@ -31,15 +31,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _cache(arguments)
     scans: dict[str, Scan] = {}
     findings: list[Finding] = []
-    for name in dict.fromkeys(arguments.corpora or REAL_CORPORA):
+    names = dict.fromkeys(arguments.corpora or REAL_CORPORA)
+    corpora.check_names(names)
+    entries = {corpus.name: corpus for corpus in map(corpora.entry, names)}
+    for name, corpus in entries.items():
         try:
-            root = locate(CORPORA[name], arguments.data_dir, arguments.cache_dir)
-            scans[name] = scan(CORPORA[name], root)
-            findings += health.examine(CORPORA[name], scans[name])
+            scans[name] = corpora.find(
+                corpus, arguments.data_dir, arguments.cache_dir, arguments.map or ()
+            )
+            findings += health.examine(corpus, scans[name])
         except InputError as error:
             findings.append(Finding("error", "absent", name, (), str(error)))
     report = _as_json if arguments.json else _as_text
-    sys.stdout.writelines(f"{line}\n" for line in report(scans, findings))
+    sys.stdout.writelines(f"{line}\n" for line in report(entries, scans, findings))
     if arguments.plot:
         _draw(scans, arguments.plot)
     return int(any(finding.severity == "error" for finding in findings))
@@ -51,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "Check corpora: counts of clips, and each defect with its file. Or list the cache.",
     )
     flags.add_corpora(parser, "the four that kagglehub can download")
+    flags.add_map(parser, "change what clips are called")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
         "--plot",
@@ -154,29 +159,31 @@ def _draw(scans: Mapping[str, Scan], path: Path) -> None:
         plots.save(plots.draw_counts(index), path)
 
 
-def _as_json(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator[str]:
-    corpora = {
+def _as_json(
+    entries: Mapping[str, Corpus | Table], scans: Mapping[str, Scan], findings: Sequence[Finding]
+) -> Iterator[str]:
+    found_in = {
         name: {
             "folder": found.root.as_posix(),
             "clips": len(found.clips),
-            "known_clips": CORPORA[name].clips,
+            "known_clips": len(entries[name].names()) or None,
             "copies": len(found.copies),
             "passed_over": len(found.passed_over),
             "speakers": _counts(found),
         }
         for name, found in scans.items()
     }
-    yield json.dumps({"corpora": corpora, "findings": list(map(asdict, findings))}, indent=2)
+    yield json.dumps({"corpora": found_in, "findings": list(map(asdict, findings))}, indent=2)
 
 
-def _as_text(scans: Mapping[str, Scan], findings: Sequence[Finding]) -> Iterator[str]:
+def _as_text(
+    entries: Mapping[str, Corpus | Table], scans: Mapping[str, Scan], findings: Sequence[Finding]
+) -> Iterator[str]:
     for name, found in scans.items():
-        corpus = CORPORA[name]
-        yield (
-            f"{corpus.title}: {len(found.clips)} clips of {corpus.clips} in {found.root}; "
-            f"second copies: {len(found.copies)}, not clips: {len(found.passed_over)}."
-        )
-        yield f"Licence: {corpus.licence}. Cite: {corpus.citation}."
+        corpus = entries[name]
+        yield corpus.describe(found)
+        if isinstance(corpus, Corpus):
+            yield f"Licence: {corpus.licence}. Cite: {corpus.citation}."
         yield from _table(_counts(found))
         yield ""
     groups = collections.defaultdict(list)

@@ -15,6 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser("evaluate", "Score a trained model on its test clips or on whole corpora.")
     flags.add_model_dir(parser)
     flags.add_corpora(parser, "the model's own test clips")
+    flags.add_map(parser, "score on the classes of another task, adding up probabilities")
     parser.add_argument(
         "--robustness",
         action="store_true",
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.corpora or (),
         data_dir=given.data_dir,
         cache_dir=given.cache_dir,
+        map=given.map or (),
         robustness=given.robustness,
     )
     if given.json:

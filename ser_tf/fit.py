@@ -14,6 +14,7 @@ from ser_tf.models.features import FEATURES
 
 _KEYS = {
     "corpora": "corpora",
+    "map": "map",
     "data_dir": "data_dir",
     "features": "features.name",
     "model": "model.name",
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         help="only print all settings, as a recipe, with where each comes from",
     )
     flags.add_corpora(parser, "the recipe's, else the four that kagglehub can download")
+    flags.add_map(parser, "change what clips are called")
     parser.add_argument("--model", choices=tuple(MODELS), help="encoder (default: lmu)")
     parser.add_argument(
         "--features", choices=tuple(FEATURES), help="what the encoder sees (default: mfcc)"

@@ -168,6 +168,19 @@ def test_evaluate_leaves_out_and_counts_classes_the_model_lacks(model_dir, data_
     assert json.loads(captured.out)["n_clips"] == 42
 
 
+def test_evaluate_scores_the_classes_of_a_task(model_dir, data_flags, cache_dir, capsys):
+    flags = ["--model-dir", str(model_dir), "--json", "--map"]
+    assert evaluate.main([*flags, "valence", *data_flags]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert {name: one["n_clips"] for name, one in scores["per_class"].items()} == {
+        **{"negative": 24, "positive": 24}
+    }
+    assert evaluate.main([*flags, "calm=neutral", "--cache-dir", str(cache_dir)]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert "calm" not in scores["per_class"]
+    assert scores["n_clips"] == model_folder.load_metrics(model_dir)["test"]["n_clips"]
+
+
 def test_evaluate_prints_a_table(model_dir, cache_dir, capsys):
     assert evaluate.main(["--model-dir", str(model_dir), "--cache-dir", str(cache_dir)]) == 0
     output = capsys.readouterr().out

@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from ser_tf.audio import segments
 from ser_tf.audio.levels import MOST_CHANNELS, AudioError
 
 STANDARD_INPUT = Path("-")
@@ -60,15 +61,22 @@ class Source(NamedTuple):
 
 
 def decode(path: str | os.PathLike[str]) -> Source:
-    """Opens a recording and reads its first block.
+    """Opens a recording, or a segment of one, and reads its first block.
 
     Of a pipe, or of standard input, whose name is `-`, what it gave when first asked is kept as
     long as the process lives.
 
     Raises:
         AudioError: if the file is empty, no audio, cut off before its first sample, or says of
-            itself what no recording is; from `blocks`, if the rest of it cannot be read.
+            itself what no recording is, or if it ends before the segment; from `blocks`, if the
+            rest of it cannot be read.
     """
+    if segment := segments.parse(path):
+        source = decode(segment.path)
+        blocks = segments.cut_blocks(source.blocks, source.rate_hz, segment)
+        if (first := next(blocks, None)) is None:
+            raise AudioError(f"{os.fspath(path)}: the recording ends before the segment begins.")
+        return source._replace(blocks=itertools.chain([first], blocks))
     name = Path(path)
     try:
         path = _settle(name)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ser_tf import config
 from ser_tf.config import Layer
-from ser_tf.corpora import CHOICES, CORPORA, is_known
+from ser_tf.corpora import CHOICES, CORPORA, is_known, naming, spell
 from ser_tf.inference import shipped
 
 REMOVED: Mapping[str, str] = {
@@ -71,8 +71,8 @@ def add_corpora(parser: argparse.ArgumentParser, default: str) -> None:
         nargs="+",
         type=corpus,
         metavar="NAME|TABLE",
-        help=f"corpora to use: {', '.join(CORPORA)}, or tables of your own with the columns path "
-        f"and emotion, or more (default: {default})",
+        help=f"corpora to use: {', '.join(CORPORA)}, or your own: a table with the columns path "
+        f"and emotion, or a folder with a sub-folder an emotion (default: {default})",
     )
     parser.add_argument(
         "--data-dir",
@@ -82,6 +82,19 @@ def add_corpora(parser: argparse.ArgumentParser, default: str) -> None:
         "named; without it kagglehub downloads the corpora",
     )
     add_cache_dir(parser)
+
+
+def add_map(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds `--map`; `text` says what it does."""
+    parser.add_argument(
+        "--map",
+        nargs="+",
+        action="extend",
+        type=map_item,
+        metavar="WORD=EMOTION",
+        help=f"{text}, as in bored=neutral; bored=bored keeps a class of your own, bored=none "
+        f"leaves clips out, and {', '.join(naming.TASKS)} are maps by name",
+    )
 
 
 def add_cache_dir(parser: argparse.ArgumentParser) -> None:
@@ -153,6 +166,13 @@ def corpus(text: str) -> str:
     """The type of a flag whose value names a corpus."""
     if not is_known(text):
         raise argparse.ArgumentTypeError(f"choose from {CHOICES}; received {text}")
+    return spell(text)
+
+
+def map_item(text: str) -> str:
+    """The type of a flag whose value is an item of a map."""
+    if not naming.is_item(text):
+        raise argparse.ArgumentTypeError(f"must be {naming.ITEM}; received {text}")
     return text
 
 

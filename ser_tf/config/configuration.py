@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ser_tf.config import rules
 from ser_tf.config.groups import Augmentation, Features, Model, Split, Training
 from ser_tf.config.settings import SEED, Rule, check_fields, setting, texts, unknown
-from ser_tf.corpora import CHOICES, REAL_CORPORA, corpus_name, is_known
+from ser_tf.corpora import CHOICES, REAL_CORPORA, corpus_name, is_known, naming, spell
 from ser_tf.models import MODELS, of_features
 from ser_tf.models.features import FEATURES
 
@@ -29,6 +29,11 @@ class Config:
         "corpora to train and test on, or tables of one's own",
         Rule(f"one of {CHOICES}", is_known),
     )
+    map: tuple[str, ...] = setting(
+        (),
+        "what clips are called instead, as in calm=neutral; WORD=none leaves clips out",
+        Rule(naming.ITEM, naming.is_item),
+    )
     data_dir: str | None = setting(
         None, "folder that holds one folder a corpus; none: kagglehub downloads"
     )
@@ -41,6 +46,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        object.__setattr__(self, "corpora", tuple(spell(corpus) for corpus in self.corpora))
         read = dataclasses.replace(self.model, features=self.features.name)
         object.__setattr__(self, "model", read)
         rules.check(dict(self.items()))
@@ -53,11 +59,11 @@ class Config:
     @property
     def corpus_names(self) -> tuple[str, ...]:
         """The names of the corpora in results: of a table, its file's."""
-        return tuple(map(corpus_name, self.corpora))
+        return tuple(corpus_name(corpus) for corpus in self.corpora)
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Dotted keys and values of all settings, in order; the recipe's name is not a setting."""
-        for key in ("corpora", "data_dir", "seed"):
+        for key in ("corpora", "map", "data_dir", "seed"):
             yield key, getattr(self, key)
         for group in GROUPS:
             for name, value in getattr(self, group.prefix).items():

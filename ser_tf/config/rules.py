@@ -31,6 +31,7 @@ _ALWAYS = (
     _excludes("split.folds", "split.test_speakers"),
     _excludes("split.protocol", "split.folds", "split.test_speakers", "split.validation_speakers"),
     _needs("split.protocol", "split.kind=speakers", "split.validation=true"),
+    _excludes("split.kind=given", "split.folds"),
     _excludes("split.test=false", "split.folds", "split.protocol", "split.test_speakers"),
     _needs("split.test=false", "split.validation=true"),
     _excludes("training.watch_test", "split.validation=true"),

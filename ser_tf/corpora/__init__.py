@@ -4,16 +4,21 @@ To add one, write a grammar and an entry in `entries.py` and add it to `CORPORA`
 a table (`table.py`), named by its path.
 """
 
+import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser_tf import home
-from ser_tf.corpora.corpus import Corpus, Labels, Scan, scan
+from ser_tf.corpora import naming
+from ser_tf.corpora.corpus import Corpus, Fault, Labels, Scan, scan
 from ser_tf.corpora.download import download
 from ser_tf.corpora.entries import CREMAD, DEMO, RAVDESS, SAVEE, TESS
-from ser_tf.corpora.table import SUFFIXES, Table
+from ser_tf.corpora.listing import SUFFIXES
+from ser_tf.corpora.splits import GIVEN
+from ser_tf.corpora.table import Table, find_few, is_path
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,8 +28,10 @@ __all__ = [
     "CHOICES",
     "COLUMNS",
     "CORPORA",
+    "MAX_LOST_SHARE",
     "REAL_CORPORA",
     "Corpus",
+    "Fault",
     "Labels",
     "Scan",
     "Table",
@@ -35,12 +42,18 @@ __all__ = [
     "is_known",
     "load",
     "locate",
+    "naming",
     "scan",
+    "spell",
     "title",
 ]
 
 COLUMNS = ("path", "corpus", "speaker", "emotion", "sex", "intensity", "sentence")
-"""The columns of the index."""
+"""The columns of the index; `GIVEN` follows where a table gives the parts of a split."""
+
+MAX_LOST_SHARE = 0.05
+"""Largest share of clips that may be missing or broken; with more, something is wrong with the
+data."""
 
 CORPORA: dict[str, Corpus] = {
     corpus.name: corpus for corpus in (RAVDESS, CREMAD, SAVEE, TESS, DEMO)
@@ -49,23 +62,33 @@ CORPORA: dict[str, Corpus] = {
 REAL_CORPORA = tuple(name for name, corpus in CORPORA.items() if corpus.handle)
 """Those of `CORPORA` that people spoke; they are downloaded."""
 
-CHOICES = f"{', '.join(CORPORA)}, or the path of an own table ({', '.join(SUFFIXES)})"
+CHOICES = (
+    f"{', '.join(CORPORA)}, the path of an own table ({', '.join(SUFFIXES)}), "
+    "or that of a folder with a sub-folder an emotion"
+)
 """What a corpus may be called, in words."""
 
 _LOG = logging.getLogger(__name__)
 
 
 def is_known(corpus: str) -> bool:
-    """Whether it is a key of `CORPORA` or reads like the path of a table, there or not."""
-    return corpus in CORPORA or Path(corpus).suffix.lower() in SUFFIXES
+    """Whether it is a key of `CORPORA`, a folder, or reads like a path of one or of a table."""
+    return corpus in CORPORA or is_path(corpus) or Path(corpus).is_dir()
+
+
+def spell(corpus: str) -> str:
+    """The name of a corpus as settings keep it: a folder's tells that it is one by a slash."""
+    bare = corpus not in CORPORA and not is_path(corpus)
+    return f"{corpus}/" if bare and Path(corpus).is_dir() else corpus
 
 
 def entry(corpus: str) -> Corpus | Table:
-    """What is known of a corpus, by its key in `CORPORA` or its table's path.
+    """What is known of a corpus, by its key in `CORPORA` or the path of its table or folder.
 
     Raises:
         InputError: if it is neither.
     """
+    corpus = spell(corpus)
     if not is_known(corpus):
         raise InputError(f"corpora: choose from {CHOICES}. Received: {corpus}.")
     return CORPORA.get(corpus) or Table(corpus)
@@ -85,6 +108,7 @@ def load(
     names: Iterable[str],
     data_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    mapping: Iterable[str] = (),
 ) -> "pd.DataFrame":
     """The index of the named corpora: one row per clip, the same on every machine.
 
@@ -95,43 +119,73 @@ def load(
         names: keys of `CORPORA`, or paths of tables; a repeated one counts once.
         data_dir: holds one folder per corpus, or the clips themselves if one corpus is named.
         cache_dir: where the synthetic demo corpus is made; by default `home.default_cache_dir()`.
+        mapping: items `WORD=EMOTION` of a map, as in `naming`.
 
     Returns:
         A table with the columns `COLUMNS`, all text, sorted by corpus and path, its rows numbered
-        from 0. `sex` is "female" or "male"; a value that the corpus does not state is "".
+        from 0. `sex` is "female" or "male"; a value that the corpus does not state is "". The path
+        of a segment of a recording ends in its times, as `audio.segments` has it.
 
     Raises:
         InputError: if a corpus is unknown, cannot be downloaded, or has no clip in its folder, or
-            two have the same name.
+            two have the same name; if over 5 % of a table's files are missing.
     """
     import pandas as pd
 
-    rows: list[tuple[str, ...]] = []
+    items = tuple(mapping)
+    clips: list[tuple[str, str, Labels]] = []
+    words: set[str] = set()
+    tables = False
     for corpus in _entries(names):
-        found = find(corpus, data_dir, cache_dir)
+        found = find(corpus, data_dir, cache_dir, items)
         if data_dir is None and isinstance(corpus, Corpus):
             _require_whole(corpus, found)
-        _LOG.info("%s", _describe(corpus, found))
-        rows += [
-            (path, corpus.name, *(getattr(labels, column) for column in COLUMNS[2:]))
-            for path, labels in found.clips.items()
-        ]
-    return pd.DataFrame(sorted(rows, key=lambda row: (row[1], row[0])), columns=list(COLUMNS))
+        _LOG.info("%s", corpus.describe(found))
+        _report_faults(corpus, found)
+        clips += [(corpus.name, path, labels) for path, labels in found.clips.items()]
+        words |= found.words
+        tables |= isinstance(corpus, Table)
+    for item in naming.unmet(items, words):
+        _LOG.warning("map %s: no clip is called so.", item)
+    if tables:
+        for told in find_few(labels.emotion for _, _, labels in clips):
+            _LOG.warning("%s", told)
+    rows = [
+        (path, name, *(getattr(labels, column) for column in COLUMNS[2:]), labels.part)
+        for name, path, labels in sorted(clips, key=lambda clip: clip[:2])
+    ]
+    index = pd.DataFrame(rows, columns=[*COLUMNS, GIVEN])
+    if not index[GIVEN].any():
+        return index.drop(columns=GIVEN)
+    _LOG.info("split.kind=given (--split given) follows the column part.")
+    return index
 
 
 def find(
     corpus: Corpus | Table,
     data_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    mapping: Iterable[str] = (),
 ) -> Scan:
-    """The clips of a corpus, where `locate` or its table says.
+    """The clips of a corpus, where `locate` or its table says, called as a map says.
 
     Raises:
-        InputError: if there is none, or the corpus cannot be had.
+        InputError: if there is none, the corpus cannot be had, or a word means no emotion.
     """
     if isinstance(corpus, Table):
-        return corpus.scan(data_dir)
-    return scan(corpus, locate(corpus, data_dir, cache_dir))
+        found = corpus.scan(data_dir)
+    else:
+        found = scan(corpus, locate(corpus, data_dir, cache_dir))
+    counts = Counter(labels.emotion for labels in found.clips.values())
+    classes = naming.resolve(counts, mapping, corpus.title)
+    clips = {
+        path: dataclasses.replace(labels, emotion=classes[labels.emotion])
+        for path, labels in found.clips.items()
+        if classes[labels.emotion] != naming.LEFT_OUT
+    }
+    if not clips:
+        raise InputError(f"{corpus.title}: the map leaves out all {len(found.clips)} clips.")
+    return dataclasses.replace(found, clips=clips, words=frozenset(counts))
 
 
 def locate(
@@ -158,14 +212,15 @@ def check_names(corpora: Iterable[str]) -> None:
     """Checks that corpora can be told apart in results.
 
     Raises:
-        InputError: if two have the same name, or a table that of an entry of `CORPORA`.
+        InputError: if two have the same name, or one's own that of an entry of `CORPORA`.
     """
     seen: dict[str, str] = {}
     for corpus in dict.fromkeys(corpora):
         own = corpus_name(corpus)
         if corpus != own and own in CORPORA:
             raise InputError(
-                f"corpora {corpus}: {own} is the name of a corpus; call the table something else."
+                f"corpora {corpus}: {own} is the name of a corpus (--corpora {own} "
+                "--data-dir DIR takes it); call one's own something else."
             )
         if own in seen:
             raise InputError(
@@ -182,17 +237,16 @@ def _entries(names: Iterable[str]) -> list[Corpus | Table]:
     return [entry(corpus) for corpus in distinct]
 
 
-def _describe(corpus: Corpus | Table, found: Scan) -> str:
-    """How much there is of a corpus, and where."""
-    if isinstance(corpus, Table):
-        speakers = {labels.speaker for labels in found.clips.values()}
-        return (
-            f"{corpus.title}: {len(found.clips)} clips of {len(speakers)} speakers, {corpus.path}"
-        )
-    return (
-        f"{corpus.title}: {len(found.clips)} of {corpus.clips} clips in {found.root}; "
-        f"second copies: {len(found.copies)}, not clips: {len(found.passed_over)}"
-    )
+def _report_faults(corpus: Corpus | Table, found: Scan) -> None:
+    """Logs what is wrong with a table, and refuses one of which too much is missing."""
+    for fault in found.faults:
+        listed = len(found.clips) + len(fault.files)
+        if fault.kind == "missing" and len(fault.files) > MAX_LOST_SHARE * listed:
+            raise InputError(
+                f"{corpus.title}: {len(fault.files)} of {listed} clips are missing, the first is "
+                f"{fault.files[0]}; paths are relative to the table."
+            )
+        _LOG.warning("%s: %s [%s]", corpus.title, fault.message, fault.files[0])
 
 
 def _below(data_dir: Path, corpus: Corpus) -> Path:

@@ -16,10 +16,12 @@ class Labels:
     Attributes:
         name: the clip's name in its corpus, the same for every copy, wherever it lies.
         speaker: as in `ravdess-01`.
-        emotion: one of `ser_tf.emotions.EMOTIONS`.
+        emotion: one of `ser_tf.emotions.EMOTIONS`, or a class of one's own; of a clip in a table,
+            until `find` has looked it up, the table's word.
         sex: "female" or "male".
         intensity: "normal" or "strong"; "low", "medium" or "high".
         sentence: the corpus's own code for what is said.
+        part: "train", "validation" or "test", if a table says so.
     """
 
     name: str
@@ -28,6 +30,22 @@ class Labels:
     sex: str = ""
     intensity: str = ""
     sentence: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a table.
+
+    Attributes:
+        kind: a key of `health.SEVERITIES`.
+        files: paths of the files concerned.
+        message: what was found, in one line.
+    """
+
+    kind: str
+    files: tuple[str, ...]
+    message: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +83,13 @@ class Corpus:
         """The names of its folder besides its own: that of its Kaggle data set, if it has one."""
         return (self.handle.split("/")[1],) if self.handle else ()
 
+    def describe(self, found: "Scan") -> str:
+        """How much of it there is, and where."""
+        return (
+            f"{self.title}: {len(found.clips)} clips of {self.clips} in {found.root}; "
+            f"second copies: {len(found.copies)}, not clips: {len(found.passed_over)}."
+        )
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -75,12 +100,16 @@ class Scan:
         clips: the labels of each clip by its path, sorted by path.
         copies: paths of second copies of those clips.
         passed_over: paths of files that are not clips of the corpus.
+        faults: what is wrong with a table.
+        words: the words that its clips were called by, before a map.
     """
 
     root: Path
     clips: Mapping[str, Labels]
     copies: tuple[str, ...]
     passed_over: tuple[str, ...]
+    faults: tuple[Fault, ...] = ()
+    words: frozenset[str] = frozenset()
 
     @property
     def names(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ser_tf import audio, console
-from ser_tf.corpora.corpus import Corpus, Scan
+from ser_tf.corpora.corpus import Corpus, Fault, Scan
+from ser_tf.corpora.table import Table, find_few
 from ser_tf.emotions import in_order
 from ser_tf.errors import InputError
 
@@ -43,6 +45,11 @@ SEVERITIES = {
     "channels": "warning",
     "identical": "warning",
     "conflicting": "warning",
+    "leak": "warning",
+    "unlabelled": "warning",
+    "doubled": "warning",
+    "speakers": "warning",
+    "few": "warning",
     "surplus": "warning",
     "other": "note",
     "copies": "note",
@@ -75,7 +82,7 @@ class Health:
     """What reading a clip shows.
 
     Attributes:
-        digest: the digest of its bytes; "" if it cannot be read.
+        digest: the digest of its samples; "" if it cannot be read.
         defects: messages by their kind, a key of `SEVERITIES`.
     """
 
@@ -83,7 +90,7 @@ class Health:
     defects: Mapping[str, str]
 
 
-def examine(corpus: Corpus, found: Scan) -> list[Finding]:
+def examine(corpus: Corpus | Table, found: Scan) -> list[Finding]:
     """Reads every clip of `found`, on all cores and with a progress bar.
 
     Args:
@@ -99,28 +106,29 @@ def examine(corpus: Corpus, found: Scan) -> list[Finding]:
         health = dict(zip(found.clips, read, strict=True))
     findings = [*_defects(corpus, found, health), *_identical(corpus, found, health)]
     findings += _against_names(corpus, found)
+    findings += [_of_fault(corpus, fault) for fault in _faults(corpus, found)]
     return sorted(
         findings, key=lambda finding: ("error", "warning", "note").index(finding.severity)
     )
 
 
-def check(path: str, rate_hz: int) -> Health:
-    """Reads one clip, which should be mono at `rate_hz`."""
+def check(path: str, rate_hz: int | None = None) -> Health:
+    """Reads one clip, which should be mono at `rate_hz`, if its corpus has one rate."""
     try:
         samples, stored_rate_hz = audio.read(path)
-        digest = audio.digest(path)
     except (InputError, OSError) as error:
         return Health("", {_unreadable_kind(path): str(error).removeprefix(f"{path}: ")})
-    seconds = len(samples) / stored_rate_hz
+    seconds, wanted_hz = len(samples) / stored_rate_hz, rate_hz or stored_rate_hz
     peak = float(np.abs(samples - samples.mean(axis=0)).max())
     run = _longest_run(np.abs(samples).max(axis=1) >= FULL_SCALE)
     defects = {
         "silent": (peak < SILENT_PEAK, f"silent: its peak is {peak:.6f} of full scale."),
         "clipped": (run >= CLIPPED_SAMPLES, f"clipped: {run} samples in a row at full scale."),
         "short": (seconds < SHORT_SECONDS, f"too short: {seconds:.2f} s."),
-        "rate": (stored_rate_hz != rate_hz, f"at {stored_rate_hz} Hz, not {rate_hz} Hz."),
+        "rate": (stored_rate_hz != wanted_hz, f"at {stored_rate_hz} Hz, not {wanted_hz} Hz."),
         "channels": (samples.shape[1] != 1, f"{samples.shape[1]} channels, not 1."),
     }
+    digest = hashlib.blake2b(samples.tobytes(), digest_size=16).hexdigest()
     return Health(digest, {kind: message for kind, (ill, message) in defects.items() if ill})
 
 
@@ -141,7 +149,12 @@ def _longest_run(flags: np.ndarray) -> int:
 
 
 def _finding(
-    corpus: Corpus, kind: str, files: Sequence[str], message: str, *, names: Iterable[str] = ()
+    corpus: Corpus | Table,
+    kind: str,
+    files: Sequence[str],
+    message: str,
+    *,
+    names: Iterable[str] = (),
 ) -> Finding:
     known = bool(names) and corpus.quirks.get(kind, frozenset()).issuperset(names)
     if known:
@@ -150,13 +163,17 @@ def _finding(
     return Finding(severity, kind, corpus.name, tuple(files), message)
 
 
-def _defects(corpus: Corpus, found: Scan, healths: Mapping[str, Health]) -> Iterator[Finding]:
+def _defects(
+    corpus: Corpus | Table, found: Scan, healths: Mapping[str, Health]
+) -> Iterator[Finding]:
     for path, health in healths.items():
         for kind, message in health.defects.items():
             yield _finding(corpus, kind, [path], message, names=[found.clips[path].name])
 
 
-def _identical(corpus: Corpus, found: Scan, healths: Mapping[str, Health]) -> Iterator[Finding]:
+def _identical(
+    corpus: Corpus | Table, found: Scan, healths: Mapping[str, Health]
+) -> Iterator[Finding]:
     groups = collections.defaultdict(list)
     for path, health in healths.items():
         groups[health.digest].append(path)
@@ -168,17 +185,33 @@ def _identical(corpus: Corpus, found: Scan, healths: Mapping[str, Health]) -> It
             if len(emotions) > 1
             else ("identical", f"the same emotion: {emotions[0]}")
         )
-        message = f"{len(paths)} clips are byte for byte the same, with {told}."
+        message = f"{len(paths)} clips hold the same audio, with {told}."
         names = [found.clips[path].name for path in paths]
         yield _finding(corpus, kind, paths, message, names=names)
+        parts = {found.clips[path].part for path in paths} - {""}
+        if len(parts) > 1:
+            told = " and in ".join(sorted(parts))
+            yield _finding(corpus, "leak", paths, f"the same audio is in {told}.")
 
 
-def _against_names(corpus: Corpus, found: Scan) -> Iterator[Finding]:
+def _faults(corpus: Corpus | Table, found: Scan) -> Iterator[Fault]:
+    """What is wrong with a table by itself, and emotions that it has too few clips of."""
+    yield from found.faults
+    if isinstance(corpus, Table):
+        for told in find_few(labels.emotion for labels in found.clips.values()):
+            yield Fault("few", (), told)
+
+
+def _of_fault(corpus: Corpus | Table, fault: Fault) -> Finding:
+    return _finding(corpus, fault.kind, fault.files, fault.message)
+
+
+def _against_names(corpus: Corpus | Table, found: Scan) -> Iterator[Finding]:
     known = corpus.names()
     groups = {
         "missing": (sorted(known - found.names), f"of {len(known)} clips are missing."),
         "surplus": (
-            [path for path, labels in found.clips.items() if labels.name not in known],
+            [path for path, labels in found.clips.items() if known and labels.name not in known],
             "clips that the corpus is not known to have.",
         ),
         "other": (

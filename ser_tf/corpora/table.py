@@ -1,38 +1,49 @@
-"""One's own recordings as a corpus: a table with a row a clip."""
+"""One's own recordings as a corpus: a table with a row a clip, or a folder an emotion."""
 
-import difflib
-import logging
-from collections import Counter
-from collections.abc import Mapping
+import os
+import re
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ser_tf import emotions
-from ser_tf.corpora.corpus import Labels, Scan
+from ser_tf.audio import segments
+from ser_tf.corpora import listing
+from ser_tf.corpora.corpus import Fault, Labels, Scan
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIXES = (".csv",)
-"""How the names of tables end."""
+FEW_CLIPS = 10
+"""Fewest clips of an emotion that can be divided into training, validation and test."""
 
+RARE = 0.1
+"""Share of the usual number of clips below which a speaker's name may be misspelt."""
+
+_SHOWN = 3  # names in a message
 _SEXES = {
     **dict.fromkeys(("f", "female", "w", "woman"), "female"),
     **dict.fromkeys(("m", "male", "man"), "male"),
 }
-_SHOWN = 3  # examples in a message
-
-_LOG = logging.getLogger(__name__)
+_PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "devel", "development"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+_TIME = re.compile(r"(?:(\d+) days? )?(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a header and a row a clip.
+    """A table with a header and a row a clip, or a folder with a sub-folder an emotion.
 
-    Its columns are `path`, relative to the table, and `emotion`; it may also have `speaker`,
-    `sex`, `intensity` and `sentence`. Others are passed over.
+    The columns of a table are `path` (or `file`), relative to it, and `emotion`; it may also have
+    `speaker`, `sex`, `intensity`, `sentence`, `part` of a split, and `start` and `end` of a segment
+    within the file, in seconds or as `0 days 00:01:02.5`.
 
     Attributes:
         path: of the table, as it was written: from the working folder, or below `data_dir`.
@@ -40,96 +51,176 @@ class Table:
 
     path: str
 
+    rate_hz: ClassVar[None] = None
+    quirks: ClassVar[Mapping[str, frozenset[str]]] = {}
+
     @property
     def name(self) -> str:
         """Its name in results, the file's without suffix; speakers are called NAME-SPEAKER."""
-        return Path(self.path).stem
+        path = Path(self.path)
+        if not _is_folder(self.path):
+            return path.stem
+        return path.resolve().name if path.name in ("", "..") else path.name
 
     @property
     def title(self) -> str:
         """Its name in text."""
         return self.name
 
+    def names(self) -> frozenset[str]:
+        """The clips that it is known to have: none, but for those it lists."""
+        return frozenset()
+
+    def describe(self, found: Scan) -> str:
+        """How much of it there is, and where."""
+        speakers = {labels.speaker for labels in found.clips.values()}
+        return f"{self.name}: {len(found.clips)} clips of {len(speakers)} speakers in {self.path}."
+
     def locate(self, data_dir: str | Path | None = None) -> Path:
-        """The file: below `data_dir` if it is there, else from the working folder.
+        """The file or folder: below `data_dir` if it is there, else from the working folder.
 
         Raises:
             InputError: if there is none.
         """
         for folder in ("",) if data_dir is None else (data_dir, ""):
             path = Path(folder, self.path)
-            if path.is_file():
+            if path.is_dir() if _is_folder(self.path) else path.is_file():
                 return path
-        raise InputError(f"corpora {self.path}: no such table.")
+        kind = "folder" if _is_folder(self.path) else "table"
+        raise InputError(f"corpora {self.path}: no such {kind}.")
 
     def scan(self, data_dir: str | Path | None = None) -> Scan:
-        """The clips that the table lists, whether or not their files are there.
+        """The clips that it lists and whose files are there, with the words they are called by.
 
         Raises:
-            InputError: if the table is missing or broken, or has no clip.
+            InputError: if the table is missing or broken, or lists no clip that can be used.
         """
-        file = self.locate(data_dir)
-        rows = _read(file)
-        heard = _emotions(rows["emotion"], file)
-        speakers = rows.get("speaker")
-        if speakers is None:
-            _LOG.warning(
-                "%s: has no column speaker; each recording counts as a speaker of its own.", file
+        source = self.locate(data_dir)
+        rows = listing.walk(source) if source.is_dir() else listing.read(source)
+        root = source if source.is_dir() else source.parent
+        rows = rows.assign(place=_places(rows, root, source))
+        faults = []
+        for kind, chosen, told in _rejections(rows):
+            if chosen.any():
+                paths = tuple(dict.fromkeys(rows.place[chosen]))
+                faults.append(Fault(kind, paths, f"{len(paths)} {told}"))
+                rows = rows[~chosen.reindex(rows.index, fill_value=False)]
+            if rows.empty:
+                raise InputError(
+                    f"{source}: no clip is left: {faults[-1].message} [{faults[-1].files[0]}]"
+                )
+        clips = {row["place"]: self._labels(row, source) for row in rows.to_dict("records")}
+        faults += _speaker_faults(rows, clips)
+        return Scan(root, dict(sorted(clips.items())), (), (), tuple(faults))
+
+    def _labels(self, row: Mapping[Any, str], source: Path) -> Labels:
+        part = row.get("part", "").lower()
+        if part and part not in _PARTS:
+            raise InputError(
+                f"{source}: part must be train, validation or test. Received: {row['part']}."
             )
-        clips = {}
-        for row in rows.to_dict("records"):
-            path = row["path"]
-            clips[(file.parent / path).as_posix()] = Labels(
-                name=path,
-                speaker=f"{self.name}-{row['speaker'] if speakers is not None else path}",
-                emotion=heard[row["emotion"]],
-                sex=_SEXES.get(row.get("sex", "").strip().lower(), ""),
-                intensity=row.get("intensity", ""),
-                sentence=row.get("sentence", ""),
+        return Labels(
+            name=row["place"],
+            speaker=f"{self.name}-{row.get('speaker') or row['path']}",
+            emotion=row["emotion"],
+            sex=_SEXES.get(row.get("sex", "").lower(), ""),
+            intensity=row.get("intensity", ""),
+            sentence=row.get("sentence", ""),
+            part=_PARTS.get(part, ""),
+        )
+
+
+def is_path(corpus: str) -> bool:
+    """Whether the name of a corpus reads like a table's or a folder's path, there or not."""
+    return Path(corpus).suffix.lower() in listing.SUFFIXES or _is_folder(corpus)
+
+
+def find_few(words: Iterable[str]) -> Iterator[str]:
+    """A sentence for each emotion that has fewer clips than `FEW_CLIPS`."""
+    for word, count in Counter(words).items():
+        if count < FEW_CLIPS:
+            yield (
+                f"{count} clip{'s' * (count > 1)} of {word}: too few to learn from and to score; "
+                f"--map {word}=none leaves them out."
             )
-        return Scan(file.parent, dict(sorted(clips.items())), (), ())
 
 
-def _read(file: Path) -> "pd.DataFrame":
-    """All cells as text."""
-    import pandas as pd
+def _is_folder(corpus: str) -> bool:
+    if Path(corpus).suffix.lower() in listing.SUFFIXES:
+        return False
+    return "/" in corpus or os.sep in corpus or corpus in (".", "..")
 
-    try:
-        rows = pd.read_csv(file, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (ValueError, OSError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"{file}: cannot be read as a table: {reason}.") from error
-    rows.columns = [str(column).strip().lower() for column in rows.columns]
-    if missing := [name for name in ("path", "emotion") if name not in rows]:
-        raise InputError(
-            f"{file}: has no column {' and no column '.join(missing)}; its columns are "
-            f"{', '.join(rows.columns)}."
+
+def _places(rows: "pd.DataFrame", root: Path, source: Path) -> list[str]:
+    """Where each row's clip lies, with its segment."""
+    places = []
+    for number, row in enumerate(rows.to_dict("records"), start=2):
+        path = (root / row["path"].replace("\\", "/")).as_posix() if row["path"] else ""
+        where = f"{source}: row {number}"
+        start, end = (_seconds(row.get(name, ""), name, where) for name in ("start", "end"))
+        if end is not None and end <= (start or 0):
+            raise InputError(f"{where}: end must be above start. Received: {start}, {end}.")
+        whole = not start and end is None
+        places.append(path if whole or not path else segments.name(path, start or 0, end))
+    return places
+
+
+def _seconds(text: str, name: str, where: str) -> float | None:
+    if text.lower() in ("", "nat", "nan", "none"):
+        return None
+    if match := _TIME.fullmatch(text):
+        days, first, second, rest = (float(part or 0) for part in match.groups())
+        # With a single colon, the first number is minutes.
+        hours, minutes = (first, second) if match[3] else (0, first)
+        return 86_400 * days + 3_600 * hours + 60 * minutes + rest
+    raise InputError(f"{where}: {name} must be seconds, as 12.5. Received: {text}.")
+
+
+def _rejections(rows: "pd.DataFrame") -> Iterator[tuple[str, "pd.Series[bool]", str]]:
+    """Rows that cannot be used: the kind of fault, which they are, and what is said of them."""
+    words = rows.emotion.map(lambda word: emotions.named(word) or emotions.plain(word))
+    yield "missing", rows.place == "", "rows have no path."
+    yield "unlabelled", rows.emotion == "", "files have no emotion and are left out."
+    labels = words.groupby(rows.place).transform("nunique")
+    yield "conflicting", labels > 1, "files have two emotions and are left out."
+    doubled = rows.place.duplicated() & (labels == 1)
+    yield "doubled", doubled, "files are listed twice; they count once."
+    there = {path: Path(_file(path)).is_file() for path in set(rows.place)}
+    missing = ~rows.place.map(there)
+    yield "missing", missing, "files are not there; paths are relative to the table."
+
+
+def _file(place: str) -> str | Path:
+    segment = segments.parse(place)
+    return segment.path if segment else place
+
+
+def _speaker_faults(rows: "pd.DataFrame", clips: Mapping[str, Labels]) -> Iterator[Fault]:
+    nobody = rows.place[rows.speaker == ""] if "speaker" in rows else rows.place
+    if len(nobody):
+        every = "no speaker is named" if len(nobody) == len(rows) else "have no speaker"
+        count = "" if len(nobody) == len(rows) else f"{len(nobody)} clips "
+        yield Fault(
+            "speakers",
+            tuple(nobody),
+            f"{count}{every}: each recording counts as a speaker of its own, so that one person "
+            "may be in training and in test.",
         )
-    if rows.empty:
-        raise InputError(f"{file}: has no row below its header.")
-    return rows
-
-
-def _emotions(column: "pd.Series", file: Path) -> Mapping[str, str]:
-    """The emotion of each word in a column.
-
-    Raises:
-        InputError: naming the words that mean none of the eight, how often each occurs, and
-            emotions of similar spelling.
-    """
-    counts = Counter(column)
-    found = {word: emotions.named(word) for word in counts}
-    if unknown := [word for word in counts if found[word] is None]:
-        told = [_describe_unknown(word, counts[word]) for word in sorted(unknown)]
-        more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-        raise InputError(
-            f"{file}: unknown emotions: {'; '.join(told[:_SHOWN])}{more}. "
-            f"Known are {', '.join(emotions.EMOTIONS)}."
+    parts = defaultdict(set)
+    for labels in clips.values():
+        parts[labels.speaker].add(labels.part)
+    if leaking := sorted(speaker for speaker, found in parts.items() if len(found - {""}) > 1):
+        paths = tuple(path for path, labels in clips.items() if labels.speaker in leaking)
+        yield Fault("leak", paths, f"speakers in more than one part: {_names(leaking)}.")
+    counts = Counter(labels.speaker for labels in clips.values())
+    usual = statistics.median(counts.values())
+    if rare := sorted(speaker for speaker, count in counts.items() if count < RARE * usual):
+        paths = tuple(path for path, labels in clips.items() if labels.speaker in rare)
+        yield Fault(
+            "few", paths, f"few clips of {_names(rare)}, the usual are {usual:.0f}: is it misspelt?"
         )
-    return {word: emotion for word, emotion in found.items() if emotion is not None}
 
 
-def _describe_unknown(word: str, count: int) -> str:
-    near = difflib.get_close_matches(emotions.plain(word), emotions.EMOTIONS, 2, 0.5)
-    meant = f", perhaps {' or '.join(near)}" if near else ""
-    return f"{word or 'an empty cell'} ({count} row{'s' * (count > 1)}{meant})"
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

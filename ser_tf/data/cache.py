@@ -69,13 +69,17 @@ def sound(digest: str, cache_dir: str | Path) -> Path:
 
 
 def clips(
-    corpora: Iterable[str], data_dir: str | None, rate_hz: int, cache_dir: str | Path
+    corpora: Iterable[str],
+    mapping: Sequence[str],
+    data_dir: str | None,
+    rate_hz: int,
+    cache_dir: str | Path,
 ) -> Path:
     """The index of corpora as they were when last decoded: JSON of its columns, with digests.
 
     `data_dir` is taken as it is written, so that the file means the same on another machine.
     """
-    return folder("clips", cache_dir) / f"{_key(*corpora, data_dir, rate_hz)}.json"
+    return folder("clips", cache_dir) / f"{_key(*corpora, *mapping, data_dir, rate_hz)}.json"
 
 
 def features(

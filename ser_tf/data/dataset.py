@@ -121,11 +121,6 @@ class Dataset:
             copies=tuple(own.followed_by(other) for own, other in pairs),
         )
 
-    def relabelled(self, classes: Sequence[str]) -> "Dataset":
-        """The rows whose emotion is one of `classes`, with targets over these."""
-        known = self.only(self.rows["emotion"].isin(classes).to_numpy())
-        return self.labelled(known.rows, known.features, classes, known.copies)
-
     def taught(self, answers: np.ndarray, share: float) -> "Dataset":
         """The dataset with the teachers' answers in the targets of clips that train.
 

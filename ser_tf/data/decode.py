@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser_tf import audio, console
+from ser_tf.corpora import MAX_LOST_SHARE
 from ser_tf.data import cache
 from ser_tf.errors import InputError
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LOG = logging.getLogger(__name__)
-
-MAX_CORRUPT_SHARE = 0.05
-"""Largest share of clips that may be undecodable; with more, something is wrong with the data."""
 
 
 def decode(index: "pd.DataFrame", rate_hz: int, cache_dir: str | Path) -> "pd.DataFrame":
@@ -89,7 +87,7 @@ def keep_sounds(waveforms: Sequence[np.ndarray], cache_dir: str | Path) -> "pd.D
 def _report(errors: Sequence[audio.AudioError], count: int) -> None:
     for error in errors:
         _LOG.warning("left out: %s", error)
-    if len(errors) > MAX_CORRUPT_SHARE * count:
+    if len(errors) > MAX_LOST_SHARE * count:
         raise InputError(
             f"{len(errors)} of {count} clips cannot be decoded, the first is {errors[0]} "
             "`python -m ser_tf.doctor` lists them all."

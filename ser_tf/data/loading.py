@@ -78,8 +78,16 @@ def _dataset(
     rows = clips.loc[clips.index.repeat(per_clip)].reset_index(drop=True)
     rows = rows.assign(copy=rows.index % per_clip)
     every = config.training.all_classes
-    classes = emotions.EMOTIONS if every else emotions.in_order(rows["emotion"])
+    classes = emotions.in_order([*rows["emotion"], *(_every_class(config) if every else ())])
     return Dataset.labelled(rows, features, classes, copies)
+
+
+def _every_class(config: Config) -> set[str]:
+    """The eight emotions as the configuration's map calls them."""
+    pairs = corpora.naming.read(config.map)
+    return {corpora.naming.rename(emotion, pairs) for emotion in emotions.EMOTIONS} - {
+        corpora.naming.LEFT_OUT
+    }
 
 
 def _computed(
@@ -88,7 +96,7 @@ def _computed(
     """The table of clips and their features; leaves both in the cache."""
     from ser_tf.data import extract
 
-    index = corpora.load(config.corpora, config.data_dir, cache_dir)
+    index = corpora.load(config.corpora, config.data_dir, cache_dir, config.map)
     clips = decode.decode(index, config.features.entry.rate_hz, cache_dir)
     of_corpus = functools.partial(
         extract.clip_features,
@@ -139,7 +147,7 @@ def _written(path: Path) -> str:
 
 def _clips_file(config: Config, cache_dir: str | Path) -> Path:
     rate_hz = config.features.entry.rate_hz
-    return cache.clips(config.corpora, config.data_dir, rate_hz, cache_dir)
+    return cache.clips(config.corpora, config.map, config.data_dir, rate_hz, cache_dir)
 
 
 def _features_files(clips: "pd.DataFrame", config: Config, cache_dir: str | Path) -> list[Path]:

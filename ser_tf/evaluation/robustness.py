@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ser_tf import audio, console
-from ser_tf.evaluation import metrics
 from ser_tf.inference.predictions import tabulate
 from ser_tf.inference.recogniser import Recogniser
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ser_tf.data.dataset import Dataset
     from ser_tf.inference.model_folder import Artifact
 
@@ -28,13 +29,20 @@ _MP3_32_KBPS = 0.842
 """libsndfile's compression level x for 32 kb/s: at rates up to 24 kHz it means 160 - 152 x kb/s."""
 
 
-def measure_robustness(artifact: "Artifact", data: "Dataset") -> dict[str, dict[str, Any]]:
+def measure_robustness(
+    artifact: "Artifact", data: "Dataset", score: Callable[["pd.DataFrame"], dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
     """The scores of the clips of `data` under every condition.
 
     Each clip is answered like a recording in `predict`. Its noise depends on the clip alone.
 
+    Args:
+        artifact: a loaded model folder.
+        data: the clips.
+        score: the scores of answers as from `tabulate`.
+
     Returns:
-        For each name in `CONDITIONS` the scores, as from `metrics.score`.
+        For each name in `CONDITIONS` the scores.
     """
     recogniser = Recogniser(artifact)
     answers: dict[str, list[list[float]]] = {name: [] for name in CONDITIONS}
@@ -50,7 +58,7 @@ def measure_robustness(artifact: "Artifact", data: "Dataset") -> dict[str, dict[
     scores = {}
     for name, found in answers.items():
         table = tabulate(rows, np.array(found), classes, calibration.unsure_below)
-        scores[name] = metrics.score(table, classes, calibration.temperature)
+        scores[name] = score(table)
     return scores
 
 

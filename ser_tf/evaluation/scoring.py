@@ -1,13 +1,14 @@
 """Scores of a trained model: on the clips it was tested on, or on all clips of some corpora."""
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_tf.config import Augmentation
-from ser_tf.corpora import title
+from ser_tf.corpora import naming, title
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def score_model(
     data_dir: str | None = None,
     *,
     cache_dir: Path,
+    mapping: Iterable[str] = (),
     robustness: bool = False,
 ) -> dict[str, Any]:
     """The scores of a model on all clips of `corpora`, or on those it was tested on.
@@ -33,6 +35,8 @@ def score_model(
             validation clips if it was trained without a test.
         data_dir: where the clips lie, if not where the training run found them.
         cache_dir: folder of decoded clips and features.
+        mapping: a map (see `corpora.naming`) of the model's classes and of the clips' words to the
+            classes of another task, on which it is then scored.
         robustness: whether to score every condition of `robustness.CONDITIONS`.
 
     Returns:
@@ -41,19 +45,23 @@ def score_model(
     Raises:
         InputError: if the clips cannot be had, or none is of the model's classes.
     """
-    from ser_tf.evaluation import metrics
     from ser_tf.evaluation.robustness import measure_robustness
+    from ser_tf.evaluation.task import Task
     from ser_tf.inference.predictions import predict_rows
 
-    names = tuple(corpora)
+    names, items = tuple(corpora), tuple(mapping)
+    task = Task.of(artifact.classes, items)
     if names:
-        data = _load_corpora(artifact, names, data_dir, cache_dir)
+        data = _load_corpora(artifact, names, data_dir, cache_dir, items)
     else:
         data = _load_own_clips(artifact, data_dir, cache_dir)
+        called = data.rows["emotion"].map(task.renamed)
+        data = dataclasses.replace(data, rows=data.rows.assign(emotion=called))
+    data = _only_known(data, task.classes, " ".join(names or artifact.config.corpora))
+    score = functools.partial(task.score, temperature=artifact.calibration.temperature)
     if robustness:
-        return measure_robustness(artifact, data)
-    answers = predict_rows(artifact.model, data)
-    return metrics.score(answers, artifact.classes, artifact.calibration.temperature)
+        return measure_robustness(artifact, data, score)
+    return score(predict_rows(artifact.model, dataclasses.replace(data, classes=artifact.classes)))
 
 
 def _load_own_clips(artifact: "Artifact", data_dir: str | None, cache_dir: Path) -> "Dataset":
@@ -69,13 +77,21 @@ def _load_own_clips(artifact: "Artifact", data_dir: str | None, cache_dir: Path)
 
 
 def _load_corpora(
-    artifact: "Artifact", names: tuple[str, ...], data_dir: str | None, cache_dir: Path
+    artifact: "Artifact",
+    names: tuple[str, ...],
+    data_dir: str | None,
+    cache_dir: Path,
+    items: tuple[str, ...],
 ) -> "Dataset":
-    """All clips of the corpora that are of the model's classes."""
+    """All clips of the corpora, called as the model's own map and then the given one say."""
     from ser_tf.data import loading
 
     config = dataclasses.replace(
-        artifact.config, corpora=names, data_dir=data_dir, augmentation=Augmentation()
+        artifact.config,
+        corpora=names,
+        map=naming.follow(artifact.config.map, items),
+        data_dir=data_dir,
+        augmentation=Augmentation(),
     )
     data = loading.load(config, artifact.model.get_layer("front_end"), cache_dir)
     if both := [name for name in config.corpus_names if name in artifact.config.corpus_names]:
@@ -84,15 +100,17 @@ def _load_corpora(
             "has not met.",
             ", ".join(map(title, both)),
         )
-    known = data.rows["emotion"].isin(artifact.classes)
+    return data
+
+
+def _only_known(data: "Dataset", classes: tuple[str, ...], where: str) -> "Dataset":
+    """The clips that are of these classes; how many others there are is logged."""
+    known = data.rows["emotion"].isin(classes).to_numpy()
     if not known.any():
-        raise InputError(
-            f"corpora {' '.join(names)}: no clip of the model's classes "
-            f"({', '.join(artifact.classes)})."
-        )
+        raise InputError(f"corpora {where}: no clip of the model's classes ({', '.join(classes)}).")
     if not known.all():
         others = sorted(set(data.rows["emotion"][~known]))
         _LOG.warning(
             "%d clips are left out: the model does not know %s.", sum(~known), ", ".join(others)
         )
-    return data.relabelled(artifact.classes)
+    return data.only(known)

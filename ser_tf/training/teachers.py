@@ -19,7 +19,7 @@ from ser_tf.data.dataset import Dataset
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder, predictions
 
-_IN_COMMON = ("corpora", "augmentation.published_rows", "training.all_classes")
+_IN_COMMON = ("corpora", "map", "augmentation.published_rows", "training.all_classes")
 
 
 def answers(config: Config, data: Dataset, cache_dir: str | Path) -> np.ndarray:

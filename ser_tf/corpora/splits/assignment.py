@@ -17,10 +17,14 @@ from ser_tf.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("speakers", "clips", "rows", "corpora")
+KINDS = ("speakers", "clips", "rows", "corpora", "given")
 """`speakers`: no speaker in two parts. `clips`: no clip, copy of it or byte-identical file in two
 parts. `rows`: every row by itself, as published, so that copies of a clip are in several parts.
-`corpora`: a whole corpus tests; speakers of the others validate."""
+`corpora`: a whole corpus tests; speakers of the others validate. `given`: the parts that tables
+state; all other clips train."""
+
+GIVEN = "given"
+"""The kind of split that follows tables, and the column of the index with what they state."""
 
 PARTS = ("train", "validation", "test")
 """The parts in ascending priority: a clip found in two of them stays in the later one."""
@@ -115,6 +119,8 @@ def folds(
     Raises:
         InputError: as `assign`, and if there are fewer than two folds or too few speakers.
     """
+    if kind == GIVEN:
+        raise InputError("split.folds: the parts that a table states are no folds.")
     plan = _Plan(kind, seed, (), validation_speakers, validation)
     table = _prepare(rows, plan)
     units = draws.units(table, kind)
@@ -141,6 +147,8 @@ def _prepare(rows: "pd.DataFrame", plan: _Plan) -> "pd.DataFrame":
         raise InputError(
             f"split.kind=corpora: needs two corpora or more. Received: {table.corpus.iloc[0]}."
         )
+    if plan.kind == GIVEN and GIVEN not in table:
+        raise InputError("split.kind=given: needs a table with a column part.")
     if leaky(plan.kind):
         _LOG.warning(
             "The split 'rows' leaks: copies of a clip and clips of a speaker are in training and "
@@ -192,6 +200,8 @@ def _test(table: "pd.DataFrame", plan: _Plan) -> "pd.Series":
     if plan.kind == "speakers":
         others = table[~table.speaker.isin(list(plan.validation_speakers))]
         return table.speaker.isin(draws.choose_test_speakers(others, plan.seed))
+    if plan.kind == GIVEN:
+        return table[GIVEN] == "test"
     if plan.kind == "corpora":
         names = sorted(table.corpus.unique())
         return table.corpus.isin([names[plan.seed % len(names)]])
@@ -206,7 +216,9 @@ def _validation(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.Se
     if plan.kind == "rows":
         return draws.draw_rows(table, rest, round(draws.VALIDATION_SHARE * len(table)), plan.seed)
     share = draws.VALIDATION_SHARE / (1 - draws.TEST_SHARE)
-    if plan.kind in ("speakers", "corpora"):
+    if plan.kind == GIVEN and (table[GIVEN] == "validation").any():
+        return table[GIVEN] == "validation"
+    if plan.kind in ("speakers", "corpora", GIVEN):
         listed = list(plan.validation_speakers)
         if speakers := listed or draws.choose_validation_speakers(table, test, plan.seed):
             return table.speaker.isin(speakers)
@@ -216,9 +228,9 @@ def _validation(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.Se
 
 def _complete(table: "pd.DataFrame", test: "pd.Series", plan: _Plan) -> "pd.DataFrame":
     """The prepared table with its column `part`, checked, in the order given to `assign`."""
+    validation = _validation(table, test, plan) if plan.validation else test
     table = table.assign(part="train")
-    if plan.validation:
-        table.loc[_validation(table, test, plan), "part"] = "validation"
+    table.loc[validation, "part"] = "validation"
     table.loc[test, "part"] = "test"
     if plan.kind != "rows":
         table = _without_twins(table)
@@ -258,10 +270,12 @@ def _without_untaught(table: "pd.DataFrame") -> "pd.DataFrame":
 
 def _check_parts(table: "pd.DataFrame", plan: _Plan) -> None:
     wanted = {"train": True, "validation": plan.validation, "test": plan.test}
+    advice = "; split.kind=clips does with one speaker" if plan.kind == "speakers" else ""
     for part in ("test", "train", "validation"):
         if wanted[part] and not (table.part == part).any():
             raise InputError(
                 f"split.kind={plan.kind}: no clips are left for {part}; there are "
-                f"{table.path.nunique()} clips of {table.speaker.nunique()} speakers in all."
+                f"{table.path.nunique()} clips of {table.speaker.nunique()} speakers in all"
+                f"{advice}."
             )
     _check_emotions(table[table.part == "train"])

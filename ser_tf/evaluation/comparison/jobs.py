@@ -12,7 +12,7 @@ from ser_tf.inference import model_folder
 
 _OWN = ("model", "split.kind", "seed", "split.folds", "split.protocol")
 """What the jobs of one recipe need not share."""
-_DATA = ("corpora", "data_dir", "features", "augmentation", "training.all_classes")
+_DATA = ("corpora", "map", "data_dir", "features", "augmentation", "training.all_classes")
 """What jobs that share their data have in common."""
 
 

@@ -40,7 +40,7 @@ def draw_counts(index: pd.DataFrame) -> Figure:
 
 def _by_emotion(axes: Axes, clips: pd.DataFrame, emotions: Sequence[str]) -> None:
     """A bar an emotion, one sex after the other."""
-    colours = [style.COLOURS[emotion] for emotion in emotions]
+    colours = [style.colour(emotion) for emotion in emotions]
     begin = np.zeros(len(emotions))
     for sex, hatch in _HATCHES.items():
         counts = _count(clips[clips.sex == sex].emotion, emotions)
@@ -59,7 +59,7 @@ def _by_speaker(axes: Axes, clips: pd.DataFrame, emotions: Sequence[str]) -> Non
     width = 0.9 if len(speakers) <= style.MOST_NAMES else 1.0
     for emotion in reversed(emotions):
         counts = _count(clips[clips.emotion == emotion].speaker, speakers)
-        axes.bar(range(len(speakers)), counts, width, bottom=begin, color=style.COLOURS[emotion])
+        axes.bar(range(len(speakers)), counts, width, bottom=begin, color=style.colour(emotion))
         begin += counts
     axes.set(ylabel="clips", ylim=(0, 1.08 * max(begin)))
     prefix = f"{clips.corpus.iloc[0]}-"

@@ -42,7 +42,7 @@ def draw_timeline(
     probabilities = np.pad(
         table[[f"p_{name}" for name in classes]].to_numpy(), ((1, 1), (0, 0)), mode="edge"
     )
-    colours = [style.COLOURS[name] for name in classes]
+    colours = [style.colour(name) for name in classes]
     axes.stackplot(
         seconds, probabilities.T, labels=classes, colors=colours, edgecolor="white", linewidth=0.5
     )
@@ -52,7 +52,7 @@ def draw_timeline(
         widest = 1 + room.argmax()  # the name goes where its area is widest, if it fits
         if room.max() > 0.12:
             place = seconds[widest], top[widest] - shares[widest] / 2
-            ink = style.ink_on(style.COLOURS[name])
+            ink = style.ink_on(style.colour(name))
             axes.text(*place, name, ha="center", va="center", fontsize=8, color=ink, clip_on=True)
     axes.set(xlabel="time (s)", ylabel="probability", ylim=(0, 1), xlim=(seconds[0], seconds[-1]))
     style.percent(axes)

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,9 @@ COLOURS = {
 """Every emotion's colour, the same in all pictures: the palette of Okabe and Ito (2008) and a grey
 that stands apart from it for the colour-blind as well."""
 
+_OWN_COLOURS = ("#882255", "#44aa99", "#999933", "#332288", "#aa4466", "#ddcc77")
+"""Of classes of one's own, from the muted scheme of Tol (2021)."""
+
 SPLIT_COLOURS = {"rows": "#d55e00", "clips": "#e69f00", "speakers": "#0072b2"}
 """Every split's colour; folds have another."""
 
@@ -52,6 +56,12 @@ _STYLE: Any = {
     "grid.alpha": 0.4,
 }
 """The differences from matplotlib's defaults."""
+
+
+def colour(emotion: str) -> str:
+    """The colour of an emotion, or of a class of one's own, which depends on its name alone."""
+    own = _OWN_COLOURS[zlib.crc32(emotion.encode()) % len(_OWN_COLOURS)]
+    return COLOURS.get(emotion, own)
 
 
 @contextmanager
