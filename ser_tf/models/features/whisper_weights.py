@@ -7,14 +7,13 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ser_tf import files
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
     import h5py
     import keras
+    import numpy as np
 
     from ser_tf.layers.features import WhisperEncoder
 
@@ -77,6 +76,8 @@ def load(encoder: "WhisperEncoder", size: str, source: str | None = None) -> Non
 
 def save(encoder: "WhisperEncoder", path: Path) -> None:
     """Writes the weights of an `encoder`, in half precision where that changes none."""
+    import numpy as np
+
     arrays = {_POSITIONS: encoder.positions.numpy()}
     for layer, place in _layers(encoder):
         for number, weight in enumerate(layer.get_weights()):
@@ -86,12 +87,14 @@ def save(encoder: "WhisperEncoder", path: Path) -> None:
         np.savez_compressed(file, **halved)
 
 
-def _halved(array: np.ndarray) -> np.ndarray:
+def _halved(array: "np.ndarray") -> "np.ndarray":
     half = array.astype("float16")
-    return half if np.array_equal(half, array) else array
+    return half if (half == array).all() else array
 
 
 def _take_from_file(encoder: "WhisperEncoder", path: Path) -> None:
+    import numpy as np
+
     try:
         with np.load(path) as arrays:
             for layer, place in _layers(encoder):
