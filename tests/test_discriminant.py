@@ -26,7 +26,7 @@ def clips(per_class=20, speakers=2, corpora=1, seed=0):
 def adapted(*table, copies=(), **shares):
     layer = LinearDiscriminant(CLASSES, **shares)
     layer.build((None, CHANNELS))
-    layer.adapt(*table, copies)
+    layer.adapt(*map(np.asarray, table), copies)
     return layer
 
 
@@ -80,6 +80,18 @@ def test_the_logits_are_calibrated_on_speakers_left_out():
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     sure = probabilities.max(axis=1).mean()
     assert abs(sure - (logits.argmax(axis=1) == labels).mean()) < 0.05
+
+
+def test_a_rare_class_is_seldom_the_answer_in_doubt():
+    table = clips(per_class=40)
+    few = np.flatnonzero((table[1] > 0) | (np.arange(120) < 12))  # 4 of 40 of class 0
+    rare = adapted(*([column[n] for n in few] for column in table))
+    between = np.mean([table[0][table[1] == label].mean(axis=0) for label in range(CLASSES)], 0)
+    chances = [
+        np.exp(logits - np.logaddexp.reduce(logits))[0]
+        for logits in (np.asarray(layer(between[None]))[0] for layer in (rare, adapted(*table)))
+    ]
+    assert chances[0] < 0.3 * chances[1]
 
 
 def test_a_class_without_clips_is_never_the_answer():

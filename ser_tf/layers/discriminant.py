@@ -15,6 +15,8 @@ _TEMPERATURES = np.geomspace(0.1, 100.0, 61)
 _UNTAUGHT = -30.0
 """The logit of a class without clips."""
 
+_TINY = 1e-12
+
 
 @keras.saving.register_keras_serializable("ser_tf")
 class LinearDiscriminant(Float32Layer):
@@ -48,9 +50,9 @@ class LinearDiscriminant(Float32Layer):
         self,
         classes: int,
         *,
-        speaker_share: float = 0.1,
+        speaker_share: float = 0.3,
         corpus_share: float = 0.3,
-        ridge: float = 0.3,
+        ridge: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"trainable": False} | kwargs)
@@ -106,7 +108,16 @@ class LinearDiscriminant(Float32Layer):
         kernel, bias = self._solve(stack, groups)
         temperature = self._temperature(stack, groups)
         self.kernel.assign(kernel / temperature)
-        self.bias.assign(np.where(np.isfinite(bias), bias / temperature, _UNTAUGHT))
+        logits = bias / temperature + np.log(np.maximum(self._shares(groups), _TINY))
+        self.bias.assign(np.maximum(logits, _UNTAUGHT))
+
+    def _shares(self, groups: np.ndarray) -> np.ndarray:
+        """Each class's share of the clips."""
+        shares = np.zeros(self.classes)
+        for corpus in np.unique(groups[2]):
+            counts = np.bincount(groups[0, groups[2] == corpus], minlength=self.classes)
+            shares += counts / np.sqrt(counts.sum())
+        return shares / shares.sum()
 
     def _solve(self, stack: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Kernel and bias, -inf for classes without clips."""
