@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             findings += health.examine(corpus, scans[name])
         except InputError as error:
-            findings.append(Finding("error", "absent", name, (), str(error)))
+            findings.append(
+                Finding("error", "absent", name, (), str(error).removeprefix(f"{name}: "))
+            )
     report = _as_json if arguments.json else _as_text
     sys.stdout.writelines(f"{line}\n" for line in report(entries, scans, findings))
     if arguments.plot:

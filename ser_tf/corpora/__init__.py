@@ -18,7 +18,7 @@ from ser_tf.corpora.download import download
 from ser_tf.corpora.entries import CREMAD, DEMO, RAVDESS, SAVEE, TESS
 from ser_tf.corpora.listing import SUFFIXES
 from ser_tf.corpora.splits import GIVEN
-from ser_tf.corpora.table import Table, find_few, is_path
+from ser_tf.corpora.table import Table, describe_few, is_path
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -147,9 +147,8 @@ def load(
         tables |= isinstance(corpus, Table)
     for item in naming.unmet(items, words):
         _LOG.warning("map %s: no clip is called so.", item)
-    if tables:
-        for told in find_few(labels.emotion for _, _, labels in clips):
-            _LOG.warning("%s", told)
+    if tables and (told := describe_few(labels.emotion for _, _, labels in clips)):
+        _LOG.warning("%s", told)
     rows = [
         (path, name, *(getattr(labels, column) for column in COLUMNS[2:]), labels.part)
         for name, path, labels in sorted(clips, key=lambda clip: clip[:2])

@@ -13,7 +13,7 @@ import numpy as np
 
 from ser_tf import audio, console
 from ser_tf.corpora.corpus import Corpus, Fault, Scan
-from ser_tf.corpora.table import Table, find_few
+from ser_tf.corpora.table import Table, describe_few
 from ser_tf.emotions import in_order
 from ser_tf.errors import InputError
 
@@ -197,9 +197,9 @@ def _identical(
 def _faults(corpus: Corpus | Table, found: Scan) -> Iterator[Fault]:
     """What is wrong with a table by itself, and emotions that it has too few clips of."""
     yield from found.faults
-    if isinstance(corpus, Table):
-        for told in find_few(labels.emotion for labels in found.clips.values()):
-            yield Fault("few", (), told)
+    told = describe_few(labels.emotion for labels in found.clips.values())
+    if told and isinstance(corpus, Table):
+        yield Fault("few", (), told)
 
 
 def _of_fault(corpus: Corpus | Table, fault: Fault) -> Finding:

@@ -81,9 +81,10 @@ def resolve(counts: Mapping[str, int], items: Iterable[str], where: str) -> dict
         told = "; ".join(_describe(word, counts[word]) for word in unknown[:_SHOWN])
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         word = unknown[0]
+        meant = (*_guess(word), "neutral")[0]
         raise InputError(
             f"{where}: unknown emotions: {told}{more}. Known are {', '.join(emotions.EMOTIONS)}; "
-            f"--map {word}=neutral maps a word, --map {word}={word} keeps it as a class of its "
+            f"--map {word}={meant} maps a word, --map {word}={word} keeps it as a class of its "
             f"own, --map {word}=none leaves it out."
         )
     return {word: name for word, name in found.items() if name is not None}
@@ -111,7 +112,12 @@ def _look_up(word: str, pairs: Mapping[str, str]) -> str | None:
 
 
 def _describe(word: str, count: int) -> str:
-    near = difflib.get_close_matches(emotions.plain(word), emotions.WORD_EMOTIONS, 3, 0.6)
-    meant = dict.fromkeys(emotions.WORD_EMOTIONS[one] for one in near)
+    meant = _guess(word)
     perhaps = f", perhaps {' or '.join(meant)}" if meant else ""
     return f"{word} ({count} clip{'s' * (count > 1)}{perhaps})"
+
+
+def _guess(word: str) -> tuple[str, ...]:
+    """Emotions that words of similar spelling mean, the nearest first."""
+    near = difflib.get_close_matches(emotions.plain(word), emotions.WORD_EMOTIONS, 3, 0.6)
+    return tuple(dict.fromkeys(emotions.WORD_EMOTIONS[one] for one in near))

@@ -135,14 +135,17 @@ def is_path(corpus: str) -> bool:
     return Path(corpus).suffix.lower() in listing.SUFFIXES or _is_folder(corpus)
 
 
-def find_few(words: Iterable[str]) -> Iterator[str]:
-    """A sentence for each emotion that has fewer clips than `FEW_CLIPS`."""
-    for word, count in Counter(words).items():
-        if count < FEW_CLIPS:
-            yield (
-                f"{count} clip{'s' * (count > 1)} of {word}: too few to learn from and to score; "
-                f"--map {word}=none leaves them out."
-            )
+def describe_few(names: Iterable[str]) -> str:
+    """A sentence on the emotions of clips that have fewer of them than `FEW_CLIPS`; "" if none."""
+    counts = Counter(names)
+    few = [name for name in emotions.in_order(counts) if counts[name] < FEW_CLIPS]
+    if not few:
+        return ""
+    told = ", ".join(f"{name} ({counts[name]})" for name in few)
+    return (
+        f"under {FEW_CLIPS} clips of {told}: too few to learn from and to score; "
+        f"--map {few[0]}=none leaves them out."
+    )
 
 
 def _is_folder(corpus: str) -> bool:

@@ -253,7 +253,7 @@ def _require_one_model(
     of_config = {
         "model": config.model.name,
         "classes": list(classes),
-        "corpora": list(config.corpora),
+        "corpora": list(config.corpus_names),
         "split": config.split.kind,
         "seed": config.seed,
     }
