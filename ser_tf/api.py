@@ -16,7 +16,7 @@ from ser_tf import backend, config, files, home
 from ser_tf.config import Config, recipes
 from ser_tf.errors import InputError
 from ser_tf.evaluation.pictures import Picture, Pictures
-from ser_tf.inference import model_folder, recogniser, shipped
+from ser_tf.inference import model_folder, recogniser, runtimes, shipped
 from ser_tf.serving import targets
 from ser_tf.serving.targets import Exported
 
@@ -41,6 +41,7 @@ class Recogniser(recogniser.Recogniser):
         cache_dir: str | Path | None = None,
         map: str | Iterable[str] = (),  # noqa: A002 - as the flag and the setting
         robustness: bool = False,
+        runtime: str = "keras",
     ) -> dict[str, Any]:
         """Scores of the model on all clips of some corpora, or on those it was tested on.
 
@@ -54,6 +55,8 @@ class Recogniser(recogniser.Recogniser):
                 adding up probabilities.
             robustness: whether to score the clips also louder, noisier, over the telephone and
                 so on.
+            runtime: "keras", which scores features as training did, or "litert", which answers
+                every recording as `answer` does, without TensorFlow.
 
         Returns:
             One part of `metrics.json`: `accuracy, uar, uar_ci95, per_corpus, per_class` and so on,
@@ -65,12 +68,13 @@ class Recogniser(recogniser.Recogniser):
         from ser_tf.evaluation.scoring import score_model
 
         return score_model(
-            self.artifact,
+            self,
             _as_names(corpora),
             None if data_dir is None else str(data_dir),
             cache_dir=Path(cache_dir or home.default_cache_dir()),
             mapping=(map,) if isinstance(map, str) else map,
             robustness=robustness,
+            runtime=runtime,
         )
 
     def export(self, target: str = "saved_model", **options: Any) -> Exported:
@@ -88,25 +92,29 @@ class Recogniser(recogniser.Recogniser):
         Raises:
             InputError: if the target or an option is unknown, or the model cannot be written so.
         """
+        backend.import_tensorflow()
         return targets.export(self.artifact, target, **options)
 
 
-def load(folder: str | Path | None = None) -> Recogniser:
+def load(folder: str | Path | None = None, runtime: str | None = None) -> Recogniser:
     """A trained model.
 
     Args:
         folder: a model folder, which `train` and `python -m ser_tf.fit` make; None: the model
             that comes with ser_tf.
+        runtime: what computes answers: "litert", which starts at once, or "keras", on TensorFlow,
+            the reference; None: LiteRT where the folder has flatbuffers of these weights and the
+            machine can run them, else Keras.
 
     Raises:
-        InputError: if the folder is missing, incomplete or from a newer version.
+        InputError: if the folder is missing, incomplete or from a newer version, or LiteRT is
+            asked for and cannot answer.
     """
     chosen = shipped.model_dir() if folder is None else Path(folder)
     if chosen is None:
         raise InputError("No model came with this installation; name a model folder.")
-    model_folder.load_config(chosen)  # a wrong folder is named before TensorFlow is imported
-    backend.import_tensorflow()
-    return Recogniser(model_folder.load(chosen))
+    artifact = model_folder.load(chosen)
+    return Recogniser(artifact, runtimes.choose(artifact, runtime))
 
 
 @dataclass(frozen=True, repr=False)
@@ -287,13 +295,16 @@ def _train_in(folder: Path, wanted: Config, cache_dir: Path, overwrite: bool) ->
     front_end = assemble.build_front_end(wanted.features.entry)
     data = loading.load(wanted, front_end, cache_dir)
     try:
-        return training.run(
+        metrics = training.run(
             wanted, data, front_end, folder, cache_dir=cache_dir, overwrite=overwrite
         )
     except KeyboardInterrupt:
         again = "in place of --overwrite " if overwrite else ""
         _LOG.warning("The same command with --resume %sgoes on from there.", again)
         raise
+    if wanted.export.litert:
+        targets.leave_flatbuffers(folder)
+    return metrics
 
 
 @contextmanager

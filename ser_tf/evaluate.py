@@ -14,6 +14,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Scores as the flags say."""
     parser = make_parser("evaluate", "Score a trained model on its test clips or on whole corpora.")
     flags.add_model_dir(parser)
+    flags.add_runtime(
+        parser,
+        "keras",
+        "keras scores features as training did, litert answers recordings as predict does, without "
+        "TensorFlow",
+    )
     flags.add_corpora(parser, "the model's own test clips")
     flags.add_map(parser, "score on the classes of another task, adding up probabilities")
     parser.add_argument(
@@ -23,12 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print all scores as JSON")
     given = parser.parse_args(argv)
-    scores = api.load(given.model_dir).evaluate(
+    scores = api.load(given.model_dir, given.runtime).evaluate(
         given.corpora or (),
         data_dir=given.data_dir,
         cache_dir=given.cache_dir,
         map=given.map or (),
         robustness=given.robustness,
+        runtime=given.runtime,
     )
     if given.json:
         sys.stdout.write(json.dumps(scores, indent=2) + "\n")

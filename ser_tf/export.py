@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(argv)
     options = _options(parser, given)
-    exported = api.load(given.model_dir).export(given.target, **options)
+    exported = api.load(given.model_dir, "keras").export(given.target, **options)
     sys.stdout.write(f"{exported}\n")
     return 0
 

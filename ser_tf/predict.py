@@ -1,20 +1,22 @@
 """`python -m ser_tf.predict`: the emotion in recordings of any format."""
 
 import argparse
+import functools
+import itertools
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ser_tf import api, audio
+from ser_tf import api, audio, console, parallel
 from ser_tf.commandline import flags
 from ser_tf.commandline.command import command, make_parser
 from ser_tf.inference import answers
+from ser_tf.inference.windows import Outline
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from ser_tf.inference.answers import Answer
@@ -24,32 +26,52 @@ _LONGEST_STEM = 200
 """Bytes of a recording's name that its picture's has; file systems allow 255 in all."""
 
 
+class _Heard(NamedTuple):
+    """What was found in a recording: an answer and, if they are wanted, its windows to draw."""
+
+    path: Path
+    answer: "Answer"
+    windows: "pd.DataFrame | None" = None
+    outline: Outline | None = None
+
+
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the answer for every recording; returns 1 if one cannot be read or drawn."""
-    arguments = _parser().parse_args(argv)
-    paths = audio.find(arguments.paths)
-    recogniser = api.load(arguments.model_dir)
-    pictures = _name_pictures(paths, arguments.plot_dir) if arguments.plot_dir else {}
+    given = _parser().parse_args(argv)
+    paths = audio.find(given.paths)
+    recogniser = api.load(given.model_dir, given.runtime)
+    pictures = _name_pictures(paths, given.plot_dir) if given.plot_dir else {}
+    describe = _as_json if given.json else _as_text
     failed = False
-    for path in paths:
-        try:
-            waveform = recogniser.waveform(path)
-        except audio.AudioError as error:
-            _LOG.error("error: %s", error)
+    listen = functools.partial(_listen, recogniser, with_windows=given.timeline or bool(pictures))
+    heard: Iterator[_Heard | audio.AudioError] = parallel.in_order(listen, paths, given.jobs)
+    if not sys.stdout.isatty():  # where the lines themselves show how far it is
+        heard = console.bar(heard, "answering", len(paths))
+    for found in heard:
+        if isinstance(found, audio.AudioError):
+            _LOG.error("error: %s", found)
             failed = True
             continue
-        windows = None
-        if arguments.timeline or pictures:
-            answer, windows = recogniser.listen(waveform)
-        else:
-            answer = recogniser.answer(waveform)
-        describe = _as_json if arguments.json else _as_text
-        sys.stdout.write(f"{describe(path, answer, windows if arguments.timeline else None)}\n")
+        windows = found.windows if given.timeline else None
+        sys.stdout.write(f"{describe(found.path, found.answer, windows)}\n")
         sys.stdout.flush()
-        if windows is not None and pictures:
-            failed |= not _draw_timeline(windows, waveform, recogniser, pictures[path])
+        if pictures and found.windows is not None and found.outline is not None:
+            picture = pictures[found.path]
+            failed |= not _draw_timeline(found.windows, found.outline, recogniser.classes, picture)
     return int(failed)
+
+
+def _listen(
+    recogniser: api.Recogniser, path: Path, with_windows: bool
+) -> _Heard | audio.AudioError:
+    try:
+        if not with_windows:
+            return _Heard(path, recogniser.answer(path))
+        outline = Outline(recogniser.rate_hz)
+        return _Heard(path, *recogniser.listen(path, outline=outline), outline)
+    except audio.AudioError as error:
+        return error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +84,14 @@ def _parser() -> argparse.ArgumentParser:
         help="recording, folder of them, or - for standard input",
     )
     flags.add_model_dir(parser)
+    flags.add_runtime(parser)
+    parser.add_argument(
+        "--jobs",
+        type=flags.at_least(int, 1),
+        metavar="N",
+        default=parallel.CORES,
+        help="recordings to read and answer at a time (default: as many as there are cores)",
+    )
     parser.add_argument("--json", action="store_true", help="print a line of JSON a recording")
     parser.add_argument(
         "--timeline",
@@ -79,22 +109,30 @@ def _parser() -> argparse.ArgumentParser:
 
 def _name_pictures(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """The file for each recording's timeline; recordings of the same name are numbered."""
+    counts: dict[str, Iterator[str]] = {}
+    taken: set[str] = set()
     pictures: dict[Path, Path] = {}
     for path in dict.fromkeys(paths):
-        numbers = ("", *(f"-{number}" for number in range(2, len(paths) + 1)))
         stem = os.fsencode(path.stem)[:_LONGEST_STEM].decode(errors="ignore")
-        names = (folder / f"{stem}{number}-timeline.png" for number in numbers)
-        pictures[path] = next(name for name in names if name not in pictures.values())
+        numbers = counts.setdefault(stem, _numbered(stem))
+        name = next(name for name in numbers if name not in taken)
+        taken.add(name)
+        pictures[path] = folder / f"{name}-timeline.png"
     return pictures
 
 
+def _numbered(stem: str) -> Iterator[str]:
+    yield stem
+    yield from (f"{stem}-{number}" for number in itertools.count(2))
+
+
 def _draw_timeline(
-    windows: "pd.DataFrame", waveform: "np.ndarray", recogniser: api.Recogniser, picture: Path
+    windows: "pd.DataFrame", outline: Outline, classes: Sequence[str], picture: Path
 ) -> bool:
     """Whether the picture could be written."""
     from ser_tf.evaluation import plots
 
-    figure = plots.draw_timeline(windows, recogniser.classes, waveform, recogniser.rate_hz)
+    figure = plots.draw_timeline(windows, classes, outline.waveform, outline.rate_hz)
     try:
         plots.save(figure, picture)
     except OSError as error:

@@ -89,25 +89,33 @@ def data_flags(small_dir: Path, cache_dir: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def run_fit(data_flags: list[str]) -> Callable[..., int]:
-    """`fit` on these data, without pictures: `run_fit(output, *flags)` returns its exit code."""
+    """`fit` on these data: `run_fit(output, *flags)` returns its exit code.
+
+    Without pictures, nor flatbuffers, which take seconds, unless a flag asks for them.
+    """
     from runs import without_pictures
 
     from ser_tf import fit
 
+    usual = [*data_flags, "--set", "export.litert=false"]
+
     def run(output: Path, *flags: str) -> int:
         with without_pictures():
-            return fit.main([*data_flags, "--output", str(output), *flags])
+            return fit.main([*usual, "--output", str(output), *flags])
 
     return run
 
 
 @pytest.fixture(scope="session")
 def trained(run_fit: Callable[..., int], shared_dir: Path) -> Path:
-    """The folder of a model trained by `runs.QUICK`; whoever changes it works on a copy."""
+    """The folder of a model trained by `runs.QUICK`, with flatbuffers.
+
+    Whoever changes it works on a copy.
+    """
     from runs import QUICK
 
     folder = shared_dir / "trained"
     with alone(shared_dir / "trained.lock"):
         if not (folder / "metrics.json").is_file():
-            assert run_fit(folder, *QUICK, "--overwrite") == 0
+            assert run_fit(folder, *QUICK, "export.litert=true", "--overwrite") == 0
     return folder

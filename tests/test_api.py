@@ -129,12 +129,12 @@ def test_listening_gives_the_answer_and_the_timeline(recogniser, windows):
 
 def test_a_long_recordings_windows_are_computed_once(recogniser, monkeypatch):
     computed = []
-    compute = recogniser._probabilities
+    compute = recogniser.runtime.of_clip
     monkeypatch.setattr(
-        recogniser, "_probabilities", lambda x: (computed.append(len(x)), compute(x))[1]
+        recogniser.runtime, "of_clip", lambda x: (computed.append(len(x)), compute(x))[1]
     )
     _, timeline = recogniser.listen(np.zeros(4 * recogniser.window_samples))
-    assert computed == [len(timeline)]
+    assert computed == [recogniser.window_samples] * len(timeline)
 
 
 def test_a_stream_takes_what_an_answer_takes(recogniser, voice):
@@ -211,6 +211,7 @@ def run(small_dir, cache_dir, tmp_path_factory) -> ser_tf.Run:
         output=str(tmp_path_factory.mktemp("models") / "m"),
         model="cnn1",
         training={"epochs": 1},
+        export={"litert": False},
     )
 
 
@@ -220,6 +221,7 @@ def test_training_is_that_of_the_command(run, small_dir, cache_dir, tmp_path, ca
 
     where = ["--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
     where += ["--output", str(tmp_path)]
+    where += ["--set", "export.litert=false"]
     flags = ["--corpora", "demo", "--model", "cnn1", "--epochs", "1", *where]
     assert fit.main(flags) == 0
     expected = f"{run}\n".replace(str(run.folder), str(tmp_path))
@@ -251,6 +253,7 @@ def test_scores_are_those_of_the_run_and_of_the_command(run, cache_dir, capsys):
 def test_a_finished_run_is_resumed_as_it_is_and_not_replaced_unasked(run, small_dir, cache_dir):
     where = {"corpora": ["demo"], "data_dir": small_dir, "cache_dir": cache_dir}
     where |= {"output": run.folder, "model": "cnn1"}
+    where |= {"export": {"litert": False}}
     assert ser_tf.train(**where, resume=True).metrics == run.metrics
     with pytest.raises(InputError, match="resume=True"):
         ser_tf.train(**where)

@@ -23,6 +23,7 @@ from ser_tf.commandline.flags import REMOVED
 from ser_tf.config.configuration import known_keys
 from ser_tf.inference import model_folder
 from ser_tf.inference.recogniser import Recogniser
+from ser_tf.inference.runtimes import KerasRuntime
 
 RATE_HZ = 16_000
 
@@ -38,6 +39,7 @@ def model_dir(small_dir, cache_dir, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "m"
     flags = ["--corpora", "demo", "--data-dir", str(data), "--cache-dir", str(cache_dir)]
     quick = ["--model", "cnn1", "--epochs", "1", "--output", str(folder)]
+    quick += ["--set", "export.litert=false"]
     assert fit.main([*flags, *quick]) == 0
     return folder
 
@@ -82,7 +84,8 @@ def test_predict_says_what_a_path_is_not(model_dir, tmp_path, capsys):
 
 
 def test_a_clip_is_heard_whole_and_a_long_recording_in_windows(model_dir):
-    recogniser = Recogniser(model_folder.load(model_dir))
+    artifact = model_folder.load(model_dir)
+    recogniser = Recogniser(artifact, KerasRuntime(artifact))
     rng = np.random.default_rng(0)
     sound = (0.1 * rng.standard_normal(10 * RATE_HZ)).astype(np.float32)
     model = recogniser.artifact.model

@@ -15,7 +15,7 @@ import ser_tf
 ROOT = Path(ser_tf.__file__).parent
 FLOORS = (
     ("errors",),
-    ("emotions", "files", "console", "home"),
+    ("emotions", "files", "console", "home", "parallel"),
     ("audio", "backend"),
     ("layers",),
     ("models",),

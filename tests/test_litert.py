@@ -130,10 +130,12 @@ def test_a_stream_is_followed_chunk_by_chunk_as_by_the_keras_model(causal):
     model, _, folder = causal
     answer = litert.runner((folder / "stream.tflite").read_bytes())
     description = json.loads((folder / "model.json").read_text())["stream"]
-    samples, sound = description["chunk_samples"], syllables(8)[np.newaxis]
-    state = np.zeros((1, description["state_size"]), np.float32)
-    for end in range(samples, sound.shape[1] + 1, samples):
-        found = answer(chunk=sound[:, end - samples : end], state=state)
+    stride, sound = description["stride_samples"], syllables(8)[np.newaxis]
+    state, begin = np.zeros((1, description["state_size"]), np.float32), 0
+    for strides in (1, 25, 12, 13, 100, 1, 25):
+        end = begin + strides * stride
+        found = answer(chunk=sound[:, begin:end], state=state)
+        begin = end
         state = found["next_state"]
         np.testing.assert_allclose(found["probabilities"], model(sound[:, :end]), **CLOSE)
 
@@ -144,7 +146,9 @@ def test_the_description_says_what_an_app_must_know(whole, causal):
     assert of_clips == {
         "classes": list(CLASSES),
         "rate_hz": RATE_HZ,
+        "temperature": pytest.approx(0.5),
         "unsure_below": pytest.approx(0.6),
+        "weights": None,  # the models of these tests are in no folder
         "model": {
             "samples": 64_000,
             "zeros_for_shorter_clips": "in front",
@@ -156,7 +160,7 @@ def test_the_description_says_what_an_app_must_know(whole, causal):
         "zeros_for_shorter_clips": None,
         "part_of_longer_clips": None,
     }
-    assert of_streams["stream"]["chunk_samples"] == RATE_HZ
+    assert of_streams["stream"]["stride_samples"] == 640
 
 
 def operators(path):
@@ -245,9 +249,9 @@ def test_the_command_writes_and_tells_sizes_and_differences(whole, tmp_path, mon
         rate_hz=RATE_HZ,
         folder=tmp_path,
         config=types.SimpleNamespace(features=Features()),
+        calibration=model.get_layer("calibration"),
     )
     asked = []
-    monkeypatch.setattr(model_folder, "load_config", lambda folder: None)
     monkeypatch.setattr(model_folder, "load", lambda folder: artifact)
     monkeypatch.setattr(litert, "convert", lambda *arguments: asked.extend(arguments) or written)
     assert export.main(["--model-dir", str(tmp_path), "--target", "litert"]) == 0

@@ -42,15 +42,15 @@ def change(path: Path, **values) -> None:
 
 def refusal(folder: Path) -> str:
     with pytest.raises(InputError) as refused:
-        model_folder.load(folder)
+        _ = model_folder.load(folder).model
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
 
 def test_files_of_one_model_are_loaded(copied):
-    model_folder.load(copied)
+    assert model_folder.load(copied).model
     (copied / model_folder.METRICS).unlink()
-    model_folder.load(copied)
+    assert model_folder.load(copied).model
 
 
 def test_a_configuration_of_other_classes_is_named(copied):

@@ -510,10 +510,10 @@ def test_one_version_is_stable_and_canary(tmp_path):
 class ToyArtifact:
     def __init__(self, folder):
         self.model, self.classes, self.rate_hz, self.folder = toy_model(), CLASSES, RATE_HZ, folder
+        self.calibration = self.model.get_layer("calibration")
 
 
 def test_the_command_publishes_and_says_what_is_served(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(model_folder, "load_config", lambda folder: None)
     monkeypatch.setattr(model_folder, "load", ToyArtifact)
     soundfile.write(tmp_path / "real.wav", noise(3000), RATE_HZ)
     (tmp_path / "bad.wav").touch()

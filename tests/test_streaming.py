@@ -20,6 +20,7 @@ from runs import TINY_CAUSAL
 from ser_tf import audio, benchmark, fit, predict, stream
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
+from ser_tf.inference.runtimes import KerasRuntime
 from ser_tf.inference.stream import Stream
 from ser_tf.layers import features, streaming
 from ser_tf.layers.calibration import Calibration
@@ -379,7 +380,7 @@ def artifact(folder):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_streams_answer_is_the_models_on_all_that_was_heard(artifact, seed):
-    following, waveform = Stream(artifact), speech(30_000, seed)
+    following, waveform = Stream(artifact, KerasRuntime(artifact)), speech(30_000, seed)
     start = 0
     for length in np.random.default_rng(seed).integers(1, 5000, 12):
         answer = following.feed(waveform[start : start + length])
@@ -399,7 +400,7 @@ def test_gain_changes_no_answer(artifact):
 
 
 def test_a_stream_that_is_reset_has_forgotten(artifact):
-    following = Stream(artifact)
+    following = Stream(artifact, KerasRuntime(artifact))
     first = following.feed(speech(9000))
     following.feed(speech(9000, seed=1))
     following.reset()
@@ -409,12 +410,12 @@ def test_a_stream_that_is_reset_has_forgotten(artifact):
 
 @pytest.mark.parametrize("samples", [np.zeros(50_000), np.sign(speech(50_000)), np.ones(50_000)])
 def test_a_stream_of_hostile_sound_has_finite_answers(artifact, samples):
-    answer = Stream(artifact).feed(samples.astype("float32"))
+    answer = Stream(artifact, KerasRuntime(artifact)).feed(samples.astype("float32"))
     assert np.isfinite([*answer.probabilities.values()]).all()
 
 
 def test_half_an_hour_leaves_as_much_to_remember_as_a_second(artifact):
-    following = Stream(artifact)
+    following = Stream(artifact, KerasRuntime(artifact))
     following.feed(np.tile(speech(RATE_HZ), 1800))
     assert following.heard_seconds == 1800
     assert following._state.shape == (1, streaming.state_size(streaming.flatten(artifact.model)))
@@ -428,8 +429,9 @@ def test_a_model_of_whole_clips_cannot_follow_a_stream(artifact):
     inputs = keras.Input((None,))
     model = keras.Model(inputs, Calibration()(encoder(front_end(inputs))))
     whole = types.SimpleNamespace(folder="here", config=artifact.config, model=model)
+    whole.calibration = model.layers[-1]
     with pytest.raises(InputError, match="here: takes whole clips only"):
-        Stream(whole)
+        Stream(whole, KerasRuntime(whole))
 
 
 def test_an_ensemble_follows_a_stream_only_if_its_members_do():
@@ -520,7 +522,7 @@ def test_the_command_ends_with_what_predict_says(folder, recording, capsys):
     assert predict.main([str(recording), "--model-dir", str(folder), "--json"]) == 0
     whole = json.loads(capsys.readouterr().out)
     seconds = [line.pop("seconds") for line in lines]
-    assert seconds[:-1] == [float(number) for number in range(1, len(lines))]
+    assert seconds[:-1] == [0.5, *(float(number) for number in range(1, len(lines) - 1))]
     assert seconds[-1] <= len(audio.load(recording, RATE_HZ)) / RATE_HZ < seconds[-1] + 0.04
     for key in ("path", "emotion", "unsure"):
         assert lines[-1][key] == whole[key]
@@ -539,7 +541,7 @@ def test_the_command_prints_a_row_a_chunk(folder, recording, capsys):
     assert stream.main([str(recording), "--model-dir", str(folder), "--interval", "0.5"]) == 0
     heading, *rows = capsys.readouterr().out.splitlines()
     assert heading.split() == list(model_folder.load_config(folder)[1])
-    assert [row.split()[0] for row in rows[:3]] == ["0.5", "1.0", "1.5"]
+    assert [row.split()[0] for row in rows[:3]] == ["0.2", "0.5", "1.0"]
     for row in rows:
         # Each class is rounded by itself.
         assert sum(map(int, row.split()[-8:])) == pytest.approx(100, abs=4)
@@ -576,7 +578,7 @@ def test_the_microphone_is_heard_until_ctrl_c(folder, monkeypatch, capsys):
     flags = ["--mic", "--model-dir", str(folder), "--json", "--interval", "0.25"]
     assert stream.main(flags) == 130
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["path"] for line in lines] == [None] * 4
+    assert [line["path"] for line in lines] == [None] * 5
 
 
 def test_a_missing_microphone_package_is_one_line(folder, monkeypatch, capsys):

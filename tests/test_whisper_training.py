@@ -30,6 +30,7 @@ def run(small_dir, tmp_path_factory):
             features=FEATURES,
             model=MODEL,
             epochs=1,
+            export={"litert": False},
         )
     return folder
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ser_tf.benchmark import lmu, pipeline, serving
+from ser_tf.benchmark import answers, lmu, pipeline, serving
 from ser_tf.commandline.command import command, make_parser
 
 
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "pipeline": pipeline,
     "lmu": lmu,
     "serving": serving,
+    "answers": answers,
 }
 """The benchmarks by name."""
 

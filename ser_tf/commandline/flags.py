@@ -11,6 +11,7 @@ from ser_tf import config
 from ser_tf.config import Layer
 from ser_tf.corpora import CHOICES, CORPORA, is_known, naming, spell
 from ser_tf.inference import shipped
+from ser_tf.inference.runtimes import RUNTIMES
 
 REMOVED: Mapping[str, str] = {
     "--feature-options": "--set features.NAME=...",
@@ -119,6 +120,15 @@ def add_model_dir(parser: argparse.ArgumentParser) -> None:
         required=default is None,
         help="model folder made by fit (default: the shipped one, %(default)s)",
     )
+
+
+def add_runtime(
+    parser: argparse.ArgumentParser,
+    default: str | None = None,
+    about: str = "litert answers at once, keras is the reference; by default litert where it can",
+) -> None:
+    """Adds `--runtime`; `about` says what the choices do."""
+    parser.add_argument("--runtime", choices=RUNTIMES, default=default, help=about)
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 from ser_tf.config.changes import refuse_changes
 from ser_tf.config.configuration import GROUPS, Config
-from ser_tf.config.groups import Augmentation, Features, Model, Split, Training
+from ser_tf.config.groups import Augmentation, Export, Features, Model, Split, Training
 from ser_tf.config.resolving import Layer, Resolved, layered, parse, resolve
 from ser_tf.config.settings import UsageError, toml
 from ser_tf.config.stored import FORMAT, UnknownValueError, from_json, read, to_json
@@ -12,6 +12,7 @@ __all__ = [
     "GROUPS",
     "Augmentation",
     "Config",
+    "Export",
     "Features",
     "Layer",
     "Model",

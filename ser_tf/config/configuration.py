@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ser_tf.config import rules
-from ser_tf.config.groups import Augmentation, Features, Model, Split, Training
+from ser_tf.config.groups import Augmentation, Export, Features, Model, Split, Training
 from ser_tf.config.settings import SEED, Rule, check_fields, setting, texts, unknown
 from ser_tf.corpora import CHOICES, REAL_CORPORA, corpus_name, is_known, naming, spell
 from ser_tf.models import MODELS, of_features
 from ser_tf.models.features import FEATURES
 
-GROUPS = (Features, Model, Augmentation, Split, Training)
+GROUPS = (Features, Model, Augmentation, Split, Training, Export)
 """The groups of settings in their order; `prefix` begins the keys of each."""
 
 
@@ -43,6 +43,7 @@ class Config:
     augmentation: Augmentation = field(default_factory=Augmentation)
     split: Split = field(default_factory=Split)
     training: Training = field(default_factory=Training)
+    export: Export = field(default_factory=Export)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -107,6 +108,7 @@ class Config:
             augmentation=Augmentation(**parts["augmentation"]),
             split=Split(**parts["split"]),
             training=Training(**parts["training"]),
+            export=Export(**parts["export"]),
         )
 
 

@@ -208,6 +208,15 @@ class Training(_Group):
     teacher_share: float = setting(0.5, "share of the teachers' answer in the target", SHARE)
 
 
+@dataclass(frozen=True)
+class Export(_Group):
+    """What a run leaves in its folder besides the model."""
+
+    prefix = "export"
+
+    litert: bool = setting(True, "flatbuffers in litert/, which answer without TensorFlow")
+
+
 def _unknown_entry(chosen: _Chosen, registry: Mapping[str, Any]) -> UsageError:
     key = f"{chosen.prefix}.name"
     message = f"{key} must be one of {', '.join(registry)}. Received: {chosen.name}."

@@ -13,6 +13,9 @@ from ser_tf.data.store import FeatureStore
 if TYPE_CHECKING:
     import pandas as pd
 
+PUBLISHED_ROWS = 4
+"""Rows per clip with the published copies: clean, noise, raised pitch, both."""
+
 
 @dataclass(frozen=True)
 class Dataset:

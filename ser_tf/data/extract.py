@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ser_tf import console
 from ser_tf.data import cache
+from ser_tf.data.dataset import PUBLISHED_ROWS
 from ser_tf.layers.augment import published_copies
 from ser_tf.models.augmentations import AUGMENTATIONS
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 CORES = os.cpu_count() or 1
 """How many clips are worked on at a time."""
-
-PUBLISHED_ROWS = 4
-"""Rows per clip with the published copies: clean, noise, raised pitch, both."""
 
 _HEADER_FLOATS = 128 // 4  # `numpy.save` begins a file of one axis with 128 bytes
 

@@ -7,17 +7,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ser_tf import corpora, emotions, files
 from ser_tf.config import Config
 from ser_tf.data import cache, decode
-from ser_tf.data.dataset import Dataset
+from ser_tf.data.dataset import PUBLISHED_ROWS, Dataset
 from ser_tf.data.sounds import make_sounds
 from ser_tf.data.store import FeatureStore
 from ser_tf.errors import InputError
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
     import pandas as pd
 
 _LOG = logging.getLogger(__name__)
@@ -48,6 +49,19 @@ def load(config: Config, front_end: "keras.Layer", cache_dir: str | Path) -> Dat
     if not config.augmentation.sounds:
         return data
     return data.followed_by(_sounds(data, config, front_end, cache_dir))
+
+
+def load_clips(config: Config, cache_dir: str | Path) -> Dataset:
+    """As `load`, but decoded only: rows without features, and no synthetic sounds.
+
+    Raises:
+        InputError: as `load`.
+    """
+    index = corpora.load(config.corpora, config.data_dir, cache_dir)
+    clips = decode.decode(index, config.features.entry.rate_hz, cache_dir)
+    rows = PUBLISHED_ROWS if config.augmentation.published_rows else 1
+    nothing = FeatureStore.of(np.empty((rows * len(clips), 0, 0), np.float32))
+    return _dataset(config, clips, nothing)
 
 
 def prepare(config: Config, cache_dir: str | Path) -> str:

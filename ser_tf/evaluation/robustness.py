@@ -8,13 +8,12 @@ import numpy as np
 
 from ser_tf import audio, console
 from ser_tf.inference.predictions import tabulate
-from ser_tf.inference.recogniser import Recogniser
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ser_tf.data.dataset import Dataset
-    from ser_tf.inference.model_folder import Artifact
+    from ser_tf.inference.recogniser import Recogniser
 
 Condition = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 """A change to a recording: takes a waveform `(samples,)`, its rate and a random generator, and
@@ -30,21 +29,20 @@ _MP3_32_KBPS = 0.842
 
 
 def measure_robustness(
-    artifact: "Artifact", data: "Dataset", score: Callable[["pd.DataFrame"], dict[str, Any]]
+    recogniser: "Recogniser", data: "Dataset", score: Callable[["pd.DataFrame"], dict[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """The scores of the clips of `data` under every condition.
 
     Each clip is answered like a recording in `predict`. Its noise depends on the clip alone.
 
     Args:
-        artifact: a loaded model folder.
+        recogniser: a trained model.
         data: the clips.
         score: the scores of answers as from `tabulate`.
 
     Returns:
         For each name in `CONDITIONS` the scores.
     """
-    recogniser = Recogniser(artifact)
     answers: dict[str, list[list[float]]] = {name: [] for name in CONDITIONS}
     rows = data.rows[data.rows["copy"] == 0]
     clips = list(zip(rows["waveform"], rows["digest"], strict=True))
@@ -52,12 +50,12 @@ def measure_robustness(
         waveform = np.load(path)
         for name, change in CONDITIONS.items():
             rng = np.random.default_rng(int(digest[:8], 16))
-            changed = change(waveform, artifact.rate_hz, rng).astype(np.float32)
+            changed = change(waveform, recogniser.rate_hz, rng).astype(np.float32)
             answers[name].append([*recogniser.answer(changed).probabilities.values()])
-    classes, calibration = artifact.classes, artifact.calibration
+    classes, runtime = recogniser.classes, recogniser.runtime
     scores = {}
     for name, found in answers.items():
-        table = tabulate(rows, np.array(found), classes, calibration.unsure_below)
+        table = tabulate(rows, np.array(found), classes, runtime.unsure_below)
         scores[name] = score(table)
     return scores
 

@@ -2,9 +2,13 @@
 
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _BAR = (
     '<tr><th scope="row" style="text-align:left;font-weight:{weight}">{emotion}</th>'
@@ -51,6 +55,13 @@ class Answer:
             f'<caption style="text-align:left;color:inherit">{caption}</caption>'
             f"<tbody>{''.join(rows)}</tbody></table>"
         )
+
+
+def decide(probabilities: "np.ndarray", classes: Sequence[str], unsure_below: float) -> Answer:
+    """The answer that a model's `probabilities` `(classes,)` make."""
+    values = dict(zip(classes, probabilities.tolist(), strict=True))
+    emotion = max(values, key=values.__getitem__)
+    return Answer(emotion, values[emotion], values, values[emotion] < unsure_below)
 
 
 def to_json(path: str | Path | None, answer: Answer, **more: Any) -> str:

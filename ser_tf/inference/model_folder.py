@@ -13,11 +13,14 @@ saved_models/NAME/model.keras      waveform -> probabilities, with normalisation
                   fold-1/ ...      of a cross-validation: a model folder a fold
                   VERSION/         SavedModels for TF Serving
                   serving/         settings for TF Serving
-                  litert/ onnx/    flatbuffers for phones, files for onnxruntime
+                  litert/          flatbuffers that answer without TensorFlow, here and on phones
+                  onnx/            files for onnxruntime
                   .lock            while a process fills the folder: which
 """
 
 import csv
+import functools
+import hashlib
 import json
 import math
 import zipfile
@@ -26,15 +29,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser_tf import files
+from ser_tf import backend, files
 from ser_tf.config import FORMAT, Config, read, to_json
 from ser_tf.errors import InputError
-from ser_tf.inference.answers import Answer
 from ser_tf.models.features import FEATURES
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
     from ser_tf.models.features import Feature
 
@@ -54,6 +55,7 @@ FRONT_ENDS = tuple(
 """The files with weights of front ends."""
 
 TENSORBOARD = "tensorboard"
+LITERT = "litert"
 
 PICTURES = (CURVES, CONFUSION, SPEAKERS, CALIBRATION)
 _NOT_OURS = (ValueError, KeyError, TypeError, AttributeError)
@@ -66,16 +68,27 @@ class Artifact:
 
     Attributes:
         folder: the model folder.
-        model: waveform `(batch, samples)` at `rate_hz` -> probabilities `(batch, classes)`;
-            its layers are `front_end`, `encoder` (normalisation and network) and `calibration`.
         classes: the names of the classes, in the order of the probabilities.
         config: the configuration it was trained with.
     """
 
     folder: Path
-    model: "keras.Model"
     classes: tuple[str, ...]
     config: Config
+
+    @functools.cached_property
+    def model(self) -> "keras.Model":
+        """The Keras model, loaded when it is first asked for.
+
+        Waveform `(batch, samples)` at `rate_hz` -> probabilities `(batch, classes)`; its layers are
+        `front_end`, `encoder` (normalisation and network) and `calibration`.
+
+        Raises:
+            InputError: if the file is broken, or of another model than the other files.
+        """
+        model = _load_model(self.folder / MODEL)
+        _require_one_model(self.folder, model, self.config, self.classes)
+        return _whole(self.folder, model, self.config.features.entry)
 
     @property
     def rate_hz(self) -> int:
@@ -87,13 +100,6 @@ class Artifact:
     def calibration(self) -> Any:
         """The layer that holds the temperature and the threshold of `unsure`."""
         return self.model.get_layer("calibration")
-
-    def answer(self, probabilities: "np.ndarray") -> Answer:
-        """The answer that the model's `probabilities` `(classes,)` make."""
-        values = dict(zip(self.classes, probabilities.tolist(), strict=True))
-        emotion = max(values, key=values.__getitem__)
-        unsure = values[emotion] < self.calibration.unsure_below
-        return Answer(emotion, values[emotion], values, unsure)
 
 
 def save_config(folder: str | Path, config: Config, classes: tuple[str, ...]) -> None:
@@ -118,11 +124,10 @@ def load_config(folder: str | Path) -> tuple[Config, tuple[str, ...]]:
 
 
 def load(folder: str | Path) -> Artifact:
-    """The trained model in `folder`.
+    """The trained model in `folder`; Keras loads it when it is first used.
 
     Raises:
-        InputError: if the folder is incomplete or from a newer version, or one of its files is of
-            another model than the others.
+        InputError: if the folder is incomplete or from a newer version.
     """
     folder = Path(folder)
     config, classes = load_config(folder)
@@ -133,9 +138,7 @@ def load(folder: str | Path) -> Artifact:
         if config.split.fold_count and config.split.fold is None:
             hint = "the models of a cross-validation are in its fold-1, fold-2 and so on"
         raise InputError(f"{folder}: incomplete, it lacks {MODEL}; {hint}.")
-    model = _load_model(path)
-    _require_one_model(folder, model, config, classes)
-    return Artifact(folder, _whole(folder, model, config.features.entry), classes, config)
+    return Artifact(folder, classes, config)
 
 
 def save_model(folder: str | Path, model: "keras.Model", feature: "Feature") -> None:
@@ -148,6 +151,20 @@ def save_model(folder: str | Path, model: "keras.Model", feature: "Feature") -> 
         part = assemble.head(model)
     with files.replacing(folder / MODEL) as temporary:
         part.save(temporary)
+
+
+def fingerprint(folder: str | Path) -> str | None:
+    """Tells the weights in `folder` from others, without reading them; None if there are none.
+
+    A digest of the checksums that the archive `model.keras` lists. Its date is left out.
+    """
+    try:
+        with zipfile.ZipFile(Path(folder) / MODEL) as archive:
+            parts = [(part.filename, part.CRC) for part in archive.infolist()]
+    except (OSError, zipfile.BadZipFile):
+        return None
+    listed = json.dumps(sorted(part for part in parts if part[0] != "metadata.json"))
+    return hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
 
 
 def save_metrics(folder: str | Path, metrics: Mapping[str, Any]) -> None:
@@ -197,6 +214,7 @@ def remove_run(folder: str | Path) -> None:
     folds = [path.parent for path in folder.glob(f"fold-*/{CONFIG}") if _is_run(path.parent)]
     for run in (*folds, folder):
         _remove_curves(run / TENSORBOARD)
+        _remove_flatbuffers(run / LITERT)
         for name in _RUN_FILES:
             (run / name).unlink(missing_ok=True)
     for fold in folds:
@@ -218,6 +236,12 @@ def _remove_curves(board: Path) -> None:
             path.unlink()
         _remove_if_empty(part)
     _remove_if_empty(board)
+
+
+def _remove_flatbuffers(folder: Path) -> None:
+    for path in (*folder.glob("*.tflite"), folder / "model.json"):
+        path.unlink(missing_ok=True)
+    _remove_if_empty(folder)
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -289,6 +313,7 @@ def _whole(folder: Path, model: "keras.Model", feature: "Feature") -> "keras.Mod
 
 
 def _load_model(path: Path) -> "keras.Model":
+    backend.import_keras()
     import keras
 
     # Imported for their registration with Keras, by which the file names their layers.

@@ -1,7 +1,9 @@
 """A trained model that answers recordings: as a whole, window by window, or while they go on."""
 
 import functools
+import itertools
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,14 +11,15 @@ import numpy as np
 
 from ser_tf import audio
 from ser_tf.errors import InputError
-from ser_tf.inference.answers import Answer
-from ser_tf.inference.predictions import BATCH
+from ser_tf.inference import runtimes, windows
+from ser_tf.inference.answers import Answer, decide
+from ser_tf.inference.stream import Stream
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ser_tf.inference.model_folder import Artifact
-    from ser_tf.inference.stream import Stream
+    from ser_tf.inference.runtime import Runtime
 
 
 class Heard(NamedTuple):
@@ -42,17 +45,17 @@ class Recogniser:
     `(samples,)` or `(samples, channels)`, floats in [-1, 1] or integers, recorded at `rate_hz` (by
     default the model's rate). Channels are averaged and other rates resampled as for files.
 
+    A file is read as it is answered, so that memory does not grow with its length, and several
+    threads may ask at a time.
+
     Args:
         artifact: a loaded model folder.
+        runtime: what computes its answers; None: LiteRT where it can, else Keras.
     """
 
-    def __init__(self, artifact: "Artifact") -> None:
-        import tensorflow as tf
-
+    def __init__(self, artifact: "Artifact", runtime: "Runtime | None" = None) -> None:
         self.artifact = artifact
-        # One graph for all lengths: a second to make, then ten times faster than layer by layer.
-        signature = [tf.TensorSpec((None, None), tf.float32)]
-        self._model = tf.function(artifact.model, input_signature=signature)
+        self.runtime = runtime or runtimes.choose(artifact)
 
     @functools.cached_property
     def window_samples(self) -> int:
@@ -80,7 +83,11 @@ class Recogniser:
         Raises:
             InputError: if the file cannot be read, or the samples or the rate cannot be used.
         """
-        return self.artifact.answer(self._of_whole(self.waveform(sound, rate_hz)))
+        start, pieces = windows.begin(self.pieces(sound, rate_hz), 2 * self.window_samples)
+        if len(start) <= 2 * self.window_samples:
+            return self._decide(self.runtime.of_clip(start))
+        _, found = self._of_windows(itertools.chain([start], pieces))
+        return self._decide(found.mean(axis=0))
 
     def timeline(self, sound: audio.Sound, rate_hz: int | None = None) -> "pd.DataFrame":
         """The emotions along a recording.
@@ -92,84 +99,86 @@ class Recogniser:
         Raises:
             InputError: as `answer`.
         """
-        waveform = self.waveform(sound, rate_hz)
-        return self._timeline(waveform, *self._of_windows(waveform))
+        return self.listen(sound, rate_hz).timeline
 
-    def listen(self, sound: audio.Sound, rate_hz: int | None = None) -> Heard:
+    def listen(
+        self,
+        sound: audio.Sound,
+        rate_hz: int | None = None,
+        outline: "windows.Outline | None" = None,
+    ) -> Heard:
         """Both the answer on a recording and its timeline; each window is computed once.
+
+        Args:
+            sound: the recording.
+            rate_hz: its rate.
+            outline: takes the outline of the recording, to be drawn.
 
         Raises:
             InputError: as `answer`.
         """
-        waveform = self.waveform(sound, rate_hz)
-        starts, of_windows = self._of_windows(waveform)
-        answer = self.artifact.answer(self._of_whole(waveform, of_windows))
-        return Heard(answer, self._timeline(waveform, starts, of_windows))
+        pieces = self.pieces(sound, rate_hz)
+        if outline is not None:
+            pieces = outline.watch(pieces)
+        start, pieces = windows.begin(pieces, 2 * self.window_samples)
+        spans, found = self._of_windows(itertools.chain([start], pieces))
+        if self.window_samples < len(start) <= 2 * self.window_samples:
+            whole = self.runtime.of_clip(start)
+        else:
+            whole = found.mean(axis=0)  # a short clip is its only window
+        return Heard(self._decide(whole), self._tabulate(spans, found))
 
-    def stream(self) -> "Stream":
+    def stream(self) -> Stream:
         """A new stream, to be fed a recording chunk by chunk.
 
         Raises:
             InputError: if the model takes whole clips only.
         """
-        from ser_tf.inference.stream import Stream
+        return Stream(self.artifact, self.runtime)
 
-        return Stream(self.artifact)
-
-    def waveform(self, sound: audio.Sound, rate_hz: int | None = None) -> np.ndarray:
-        """A sound as the model takes it: float32 `(samples,)` in [-1, 1] at the model's rate.
+    def pieces(self, sound: audio.Sound, rate_hz: int | None = None) -> Iterator[np.ndarray]:
+        """A sound as the model takes it, in pieces: float32 `(samples,)` at the model's rate.
 
         Raises:
-            InputError: as `answer`.
+            InputError: as `answer`; what is wrong later in a file is found when that is read.
         """
         if isinstance(sound, str | os.PathLike):
             if rate_hz is not None:
                 raise InputError(f"{sound}: a file states its own rate; leave rate_hz out.")
-            return audio.load(sound, self.rate_hz)
+            return audio.pieces(sound, self.rate_hz)
         samples = audio.to_mono(sound)
         if not len(samples):
             raise InputError("samples: there are none.")
         from_hz = self.rate_hz if rate_hz is None else audio.check_rate(rate_hz)
-        return audio.resample(samples, from_hz, self.rate_hz)
+        return audio.resample_pieces([samples], from_hz, self.rate_hz)
 
-    def _of_whole(self, waveform: np.ndarray, of_windows: np.ndarray | None = None) -> np.ndarray:
-        """The probabilities `(classes,)` of a recording; its windows' `(windows, classes)` help."""
-        if self.window_samples < len(waveform) <= 2 * self.window_samples:
-            [of_clip] = self._probabilities(waveform[np.newaxis])
-            return np.asarray(of_clip)
-        if of_windows is None:
-            _, of_windows = self._of_windows(waveform)
-        mean: np.ndarray = of_windows.mean(axis=0)  # a short clip is its only window
-        return mean
+    def _decide(self, probabilities: np.ndarray) -> Answer:
+        return decide(probabilities, self.classes, self.runtime.unsure_below)
 
-    def _timeline(
-        self, waveform: np.ndarray, starts: np.ndarray, of_windows: np.ndarray
-    ) -> "pd.DataFrame":
+    def _of_windows(self, pieces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """First sample and end of every window `(windows, 2)`, and its probabilities."""
+        spans = []
+
+        def cut() -> Iterator[np.ndarray]:
+            for first, window in windows.cut(pieces, self.window_samples):
+                spans.append((first, first + len(window)))
+                yield window
+
+        found = np.stack([*self.runtime.of_windows(cut())])
+        return np.array(spans), found
+
+    def _tabulate(self, spans: np.ndarray, found: np.ndarray) -> "pd.DataFrame":
         import pandas as pd
 
-        ends = np.minimum(starts + self.window_samples, len(waveform))
-        best = of_windows.max(axis=1)
+        best = found.max(axis=1)
         table = pd.DataFrame(
             {
-                "start_seconds": starts / self.rate_hz,
-                "end_seconds": ends / self.rate_hz,
-                "emotion": [self.classes[number] for number in of_windows.argmax(axis=1)],
+                "start_seconds": spans[:, 0] / self.rate_hz,
+                "end_seconds": spans[:, 1] / self.rate_hz,
+                "emotion": [self.classes[number] for number in found.argmax(axis=1)],
                 "probability": best,
-                "unsure": best < self.artifact.calibration.unsure_below,
+                "unsure": best < self.runtime.unsure_below,
             }
         )
-        table[[f"p_{emotion}" for emotion in self.classes]] = of_windows
+        table[[f"p_{emotion}" for emotion in self.classes]] = found
         return table
-
-    def _of_windows(self, waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The first sample of every window and its probabilities; the last ends with the sound."""
-        last = max(0, len(waveform) - self.window_samples)
-        starts = np.append(np.arange(0, last, self.window_samples // 2), last)
-        windows = np.stack([waveform[start:][: self.window_samples] for start in starts])
-        return starts, self._probabilities(windows)
-
-    def _probabilities(self, waveforms: np.ndarray) -> np.ndarray:
-        batches = range(0, len(waveforms), BATCH)
-        return np.concatenate(
-            [np.asarray(self._model(waveforms[start:][:BATCH])) for start in batches]
-        )

@@ -1,18 +1,17 @@
 """A stream: the emotion in a recording while it goes on."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from ser_tf import audio
 from ser_tf.errors import InputError
-from ser_tf.inference.answers import Answer
-from ser_tf.layers import streaming
+from ser_tf.inference.answers import Answer, decide
 
 if TYPE_CHECKING:
     from ser_tf.inference.model_folder import Artifact
+    from ser_tf.inference.runtime import Runtime
 
 _LONGEST_SECONDS = 10
 """A longer chunk is computed in pieces, so that memory does not grow with it."""
@@ -21,36 +20,39 @@ _LONGEST_SECONDS = 10
 class Stream:
     """Answers a recording chunk by chunk, in constant memory.
 
-    After every chunk the answer is within 1e-5 of the model's on all samples so far at once,
-    however they were cut into chunks; what is older than the model's memory fades.
+    After every chunk the answer is within 1e-5 (by LiteRT 1e-4) of the model's on all samples so
+    far at once, however they were cut into chunks; what is older than the model's memory fades.
 
     Args:
         artifact: a loaded model folder.
+        runtime: what computes its answers.
 
     Raises:
         InputError: if the model takes whole clips only.
     """
 
-    def __init__(self, artifact: "Artifact") -> None:
-        self.artifact = artifact
-        self._layers = streaming.flatten(artifact.model)
-        if not streaming.can_stream(self._layers):
+    def __init__(self, artifact: "Artifact", runtime: "Runtime") -> None:
+        follower = runtime.follow()
+        if follower is None:
             raise InputError(
                 f"{artifact.folder}: takes whole clips only (features "
                 f"{artifact.config.features.name}); `fit --features causal` trains a model that "
                 "follows streams."
             )
-        self.stride_samples = streaming.stride(self._layers)
-        self._longest = _LONGEST_SECONDS * artifact.rate_hz // self.stride_samples
-        state = tf.TensorSpec([1, streaming.state_size(self._layers)])
-        self._next = tf.function(
-            lambda chunk, state: streaming.step(self._layers, chunk, state)
-        ).get_concrete_function(tf.TensorSpec([1, None]), state)
+        self.artifact = artifact
+        self._follower = follower
+        self._unsure_below = runtime.unsure_below
+        self._longest = _LONGEST_SECONDS * artifact.rate_hz // follower.stride_samples
         self.reset()
+
+    @property
+    def stride_samples(self) -> int:
+        """The samples after which an answer changes."""
+        return self._follower.stride_samples
 
     def reset(self) -> None:
         """Forgets all samples so far."""
-        self._state = tf.zeros((1, streaming.state_size(self._layers)))
+        self._state: Any = np.zeros((1, self._follower.state_size), np.float32)
         self._rest = np.zeros(0, np.float32)
         self._answer: Answer | None = None
         self._heard_samples = 0
@@ -76,8 +78,9 @@ class Stream:
         waiting = np.concatenate([self._rest, audio.to_mono(samples, part=True)])
         while pieces := min(len(waiting) // self.stride_samples, self._longest):
             chunk, waiting = np.split(waiting, [pieces * self.stride_samples])
-            probabilities, self._state = self._next(tf.constant(chunk[np.newaxis]), self._state)
-            self._answer = self.artifact.answer(probabilities.numpy()[0])
+            [probabilities], self._state = self._follower.step(chunk[np.newaxis], self._state)
+            classes = self.artifact.classes
+            self._answer = decide(probabilities, classes, self._unsure_below)
             self._heard_samples += len(chunk)
         self._rest = waiting
         return self._answer

@@ -14,29 +14,32 @@ from tensorflow.lite.python.convert import ConverterError
 
 from ser_tf import files
 from ser_tf.errors import InputError
+from ser_tf.inference import model_folder
+from ser_tf.inference.flatbuffers import (
+    DESCRIPTION,
+    INT8,
+    STREAM,
+    SUFFIX,
+    WHOLE,
+    Runner,
+    fit,
+)
 from ser_tf.layers import streaming
 from ser_tf.models.features import Feature
 from ser_tf.serving.freezing import freeze
 from ser_tf.serving.halving import halve
 from ser_tf.serving.saved_model import probes
 
-FOLDER = "litert"
-"""The flatbuffers' place in a model folder."""
-
-DESCRIPTION = "model.json"
-"""The file next to them that tells an app classes, rates and sizes."""
-
 TOLERANCE = 1e-4
 """Largest difference of a float probability from the Keras model's: other operators sum and take
 logarithms in float32. Measured: under 5e-6."""
 
 CHUNK_SECONDS = 1.0
-"""Sound per call of the streaming model, rounded to whole strides."""
+"""Sound per call at which the streaming model is compared, rounded to whole strides."""
 
-_FORMATS = {"": [], "-int8": [tf.lite.Optimize.DEFAULT]}
-"""The converter's optimisations by the suffix of their files' names."""
+_FORMATS = {"": [], INT8: [tf.lite.Optimize.DEFAULT]}
+"""The converter's optimisations by what the names of their files end in."""
 
-Runner = Callable[..., dict[str, np.ndarray]]
 _ByKeras = Callable[[np.ndarray], np.ndarray]  # (samples,) -> (1, classes)
 
 
@@ -73,19 +76,21 @@ def convert(
     feature: Feature,
     folder: str | Path,
     waveforms: Sequence[np.ndarray] = (),
+    *,
+    int8: bool = True,
 ) -> list[Written]:
-    """Fills `folder/litert` with `model` as flatbuffers, each in float32 and in int8.
+    """Fills `folder/litert` with `model` as flatbuffers in float32 and in int8.
 
     - `model.tflite`: `waveform` float32 `[1, samples]`, a clip in [-1, 1] -> `probabilities`
-      `[1, C]`. The clip has the one length that the features span or, if zeros would change the
-      answer to a shorter one (`feature.zeros` is None), any length.
-    - `stream.tflite`, of models that follow streams: `chunk` float32 `[1, chunk_samples]`, the next
-      samples, and `state` `[1, S]`, zeros at first -> `probabilities` on all samples so far and
-      `next_state`.
+      `[1, C]`. The clip has any length or, if every clip has equally many frames and zeros leave
+      those of a shorter one as they are (`feature.zeros`), the one that the features span.
+    - `stream.tflite`, of models that follow streams: `chunk` float32 `[1, samples]`, the next
+      samples, a multiple of `stride_samples`, and `state` `[1, S]`, zeros at first ->
+      `probabilities` on all samples so far and `next_state`.
     - `model-int8.tflite`, `stream-int8.tflite`: the same with larger matrices of 8 bits
       ("dynamic range"); what they take and give stays float32.
-    - `model.json`: the classes, the rate, the probability below which an answer is unsure, the
-      sizes, and how to fit clips of other lengths.
+    - `model.json`: the classes, the rate, the temperature, the probability below which an answer
+      is unsure, the sizes, how to fit clips of other lengths, and which weights these are.
 
     Each flatbuffer has one signature. All are compared with `model` on silence, noise, tones and
     `waveforms`; the folder is put in place, over an earlier one, only if those of float32 agree.
@@ -97,6 +102,7 @@ def convert(
         folder: the model's folder.
         waveforms: more clips to compare on, each float32 `(samples,)` in [-1, 1] at the model's
             rate.
+        int8: whether to write those of 8 bits too.
 
     Raises:
         InputError: if LiteRT lacks an operator, or a float32 probability differs from `model`'s.
@@ -104,18 +110,23 @@ def convert(
     folder = Path(folder)
     parts = _parts(model, feature)
     clips = [*probes(feature.rate_hz), *waveforms]
+    calibration = model.get_layer("calibration")
     description = {
         "classes": list(classes),
         "rate_hz": feature.rate_hz,
-        "unsure_below": model.get_layer("calibration").unsure_below,
+        "temperature": calibration.temperature,
+        "unsure_below": calibration.unsure_below,
+        "weights": model_folder.fingerprint(folder),
     }
     description |= {part.name: part.description for part in parts}
-    target, written = folder / FOLDER, []
+    target, written = folder / model_folder.LITERT, []
     with files.replacing_folder(target) as temporary:
         files.write_json(temporary / DESCRIPTION, description)
         for part in parts:
             for suffix, optimizations in _FORMATS.items():
-                name = f"{part.name}{suffix}.tflite"
+                if suffix == INT8 and not int8:
+                    continue
+                name = f"{part.name}{suffix}{SUFFIX}"
                 content = _flatbuffer(part.function, optimizations, folder)
                 difference = _difference(part, runner(content), clips)
                 if not suffix and not difference <= TOLERANCE:  # so that NaN differs too
@@ -157,20 +168,21 @@ def _parts(model: keras.Model, feature: Feature) -> list[_Part]:
 def _whole(model: keras.Model, feature: Feature, of_clip: _ByKeras) -> _Part:
     """The model for clips of the one length that its features span, or of any length."""
     span = round(feature.span_seconds * feature.rate_hz)
-    samples = None if feature.zeros is None else span
+    zeros, kept = feature.zeros, feature.kept
+    any_length = feature.shape[0] is None or zeros is None
+    sizes: dict[str, Any] = {"samples": None if any_length else span}
+    sizes["zeros_for_shorter_clips"] = None if any_length else zeros
+    sizes["part_of_longer_clips"] = None if any_length else kept
+    samples = sizes["samples"]
     waveform = tf.TensorSpec([1, samples], tf.float32, "waveform")
     probabilities = freeze(lambda clip: model(clip, training=False), waveform)
     return _Part(
-        "model",
+        WHOLE,
         _concrete(lambda waveform: {"probabilities": probabilities(waveform)}, waveform),
-        functools.partial(_fitted, samples=samples, kept=feature.kept, zeros=feature.zeros),
+        functools.partial(fit, samples=samples, kept=kept, zeros=zeros),
         lambda run, clip: run(waveform=clip[np.newaxis])["probabilities"],
         of_clip,
-        {
-            "samples": samples,
-            "zeros_for_shorter_clips": feature.zeros,
-            "part_of_longer_clips": None if samples is None else feature.kept,
-        },
+        sizes,
     )
 
 
@@ -178,7 +190,7 @@ def _stream(layers: Sequence[keras.Layer], rate_hz: int, of_clip: _ByKeras) -> _
     """The model's answer and state after one more chunk."""
     stride = streaming.stride(layers)
     samples = max(1, round(CHUNK_SECONDS * rate_hz / stride)) * stride
-    chunk = tf.TensorSpec([1, samples], tf.float32, "chunk")
+    chunk = tf.TensorSpec([1, None], tf.float32, "chunk")
     state = tf.TensorSpec([1, streaming.state_size(layers)], tf.float32, "state")
     step = freeze(functools.partial(streaming.step, layers), chunk, state)
 
@@ -199,27 +211,17 @@ def _stream(layers: Sequence[keras.Layer], rate_hz: int, of_clip: _ByKeras) -> _
         return np.concatenate([of_clip(clip[:end]) for end in ends])
 
     def whole_chunks(clip: np.ndarray) -> np.ndarray:
-        return _fitted(clip, max(1, len(clip) // samples) * samples, "end", "behind")
+        whole = max(1, len(clip) // samples) * samples
+        return fit(clip, whole, kept="end", zeros="behind")
 
-    description = {"chunk_samples": samples, "state_size": state.shape[1]}
+    description = {"stride_samples": stride, "state_size": state.shape[1]}
     return _Part(
-        "stream", _concrete(follow, chunk, state), whole_chunks, answers, expected, description
+        STREAM, _concrete(follow, chunk, state), whole_chunks, answers, expected, description
     )
 
 
 def _concrete(function: Callable[..., dict[str, Any]], *inputs: tf.TensorSpec) -> Any:
     return tf.function(function, input_signature=inputs, autograph=False).get_concrete_function()
-
-
-def _fitted(clip: np.ndarray, samples: int | None, kept: str, zeros: str | None) -> np.ndarray:
-    """A clip at another length: zeros added to a shorter one, the `kept` part of a longer one."""
-    if samples is None:
-        return clip
-    missing = max(0, samples - len(clip))
-    before = missing if zeros == "in front" else 0
-    spare = max(0, len(clip) - samples)
-    start = {"beginning": 0, "middle": spare // 2, "end": spare}[kept]
-    return np.pad(clip, (before, missing - before))[start:][:samples]
 
 
 def _flatbuffer(function: Any, optimizations: Sequence[Any], folder: Path) -> bytes:

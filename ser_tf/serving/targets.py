@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ser_tf import audio, backend, files
 from ser_tf.errors import InputError
-from ser_tf.inference import model_folder
+from ser_tf.inference import flatbuffers, model_folder
 from ser_tf.inference.model_folder import Artifact
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _write_litert(artifact: Artifact) -> Exported:
     entry = artifact.config.features.entry
     with backend.silence():  # the converter lists its passes and all that it cannot do
         written = litert.convert(artifact.model, artifact.classes, entry, artifact.folder, clips)
-    return _list_files(artifact.folder / litert.FOLDER, written, litert.DESCRIPTION)
+    return _list_files(artifact.folder / model_folder.LITERT, written, flatbuffers.DESCRIPTION)
 
 
 def _write_onnx(artifact: Artifact) -> Exported:
@@ -122,6 +122,28 @@ def _list_files(folder: Path, written: Sequence[tuple[Path, float]], description
         for path, difference in written
     ]
     return Exported(folder, (str(folder), *rows, f"  {description}"))
+
+
+def leave_flatbuffers(folder: Path) -> None:
+    """Leaves `litert/` in a folder that was just filled, or in those of its folds; or says why not.
+
+    In float32 only, and compared on the usual sounds only: `export --target litert` does more.
+    """
+    of_folds = [path.parent for path in sorted(folder.glob(f"fold-*/{model_folder.MODEL}"))]
+    for trained in of_folds or [folder]:
+        try:
+            _leave_flatbuffers(model_folder.load(trained))
+        except InputError as error:
+            _LOG.warning("%s Keras will answer.", error)
+
+
+def _leave_flatbuffers(artifact: Artifact) -> None:
+    backend.import_tensorflow()
+    from ser_tf.serving import litert
+
+    entry = artifact.config.features.entry
+    with backend.silence():
+        litert.convert(artifact.model, artifact.classes, entry, artifact.folder, int8=False)
 
 
 def _load_test_clips(artifact: Artifact) -> list["np.ndarray"]:

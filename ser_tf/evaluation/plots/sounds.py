@@ -20,7 +20,7 @@ def draw_timeline(
     table: pd.DataFrame,
     classes: Sequence[str],
     waveform: np.ndarray | None = None,
-    rate_hz: int | None = None,
+    rate_hz: float | None = None,
 ) -> Figure:
     """The emotions' probabilities along a recording, stacked, below its waveform.
 
@@ -165,7 +165,7 @@ def _image(axes: Axes, frames: np.ndarray, hop_seconds: float, limits: np.ndarra
     )
 
 
-def _envelope(axes: Axes, waveform: np.ndarray, rate_hz: int, colour: str = "0.3") -> None:
+def _envelope(axes: Axes, waveform: np.ndarray, rate_hz: float, colour: str = "0.3") -> None:
     """Draws the lowest and highest sample of every column."""
     columns = np.array_split(waveform, min(ENVELOPE_COLUMNS, len(waveform)))
     seconds = np.linspace(0, len(waveform) / rate_hz, len(columns))
