@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from ser_tf import audio, config, corpora, doctor, emotions
+from ser_tf.audio import segments
 from ser_tf.corpora import naming, splits
 from ser_tf.errors import InputError
 from ser_tf.evaluation import metrics
@@ -87,6 +88,7 @@ def test_a_segment_is_a_clip_of_its_own(write):
     whole = audio.load("1.wav", RATE_HZ)
     np.testing.assert_array_equal(audio.load(first, RATE_HZ), whole[2_000:4_000])
     np.testing.assert_array_equal(audio.load(second, RATE_HZ), whole[4_000:])
+    assert segments.name("a.wav", 12_345.678, 12_346.0) == "a.wav#t=12345.678,12346"
     assert len({audio.digest(path) for path in (first, second, "1.wav")}) == 3
 
 

@@ -24,8 +24,8 @@ class Segment(NamedTuple):
 
 def name(path: str | os.PathLike[str], start: float, end: float | None) -> str:
     """What a segment is called wherever a recording's path is taken."""
-    until = "" if end is None else f",{end:.6g}"
-    return f"{os.fspath(path)}#t={start:.6g}{until}"
+    until = "" if end is None else f",{_seconds(end)}"
+    return f"{os.fspath(path)}#t={_seconds(start)}{until}"
 
 
 def parse(path: str | os.PathLike[str]) -> Segment | None:
@@ -50,3 +50,7 @@ def cut_blocks(
         place += len(block)
         if stop is not None and place >= stop:
             return
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
