@@ -148,7 +148,9 @@ CASES = {
         ),
         levels(7),
     ),
-    "RelativeCepstrum": Case(lambda: features.RelativeCepstrum(4, (3, 9), 1), levels(12)),
+    "RelativeCepstrum": Case(
+        lambda: features.RelativeCepstrum(4, core=(3, 9), outside=1), levels(12)
+    ),
     "FillFrames": Case(lambda: features.FillFrames(160), weighted(3)),
     "CentredPitch": Case(lambda: features.CentredPitch(**PITCH)),
     "CausalPitch": Case(lambda: features.CausalPitch(**PITCH, least_frames=3)),

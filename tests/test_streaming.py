@@ -165,7 +165,7 @@ def test_the_cepstrum_is_the_orthonormal_cosine_transform_of_the_bands():
 @pytest.mark.parametrize("outside", [0, 1, 2, 7])
 def test_the_core_and_what_is_outside_it_are_transformed_each_by_themselves(outside):
     levels = np.random.default_rng(0).normal(size=(1, 9, 42)).astype("float32")
-    cepstrum = np.asarray(features.RelativeCepstrum(13, (7, 30), outside)(levels))
+    cepstrum = np.asarray(features.RelativeCepstrum(13, core=(7, 30), outside=outside)(levels))
     core, below, above = levels[..., 7:30], levels[..., :7], levels[..., 30:40]
     expected = [
         scipy.fft.dct(bands, norm="ortho")[..., :coefficients]

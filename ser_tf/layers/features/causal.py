@@ -165,7 +165,7 @@ class RelativeCepstrum(Timeless, Float32Layer):
     arguments = ("n_mfcc", "core", "outside")
 
     def __init__(
-        self, n_mfcc: int, core: Sequence[int] | None = None, outside: int = 2, **kwargs: Any
+        self, n_mfcc: int, *, core: Sequence[int] | None = None, outside: int = 2, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         require_sizes(n_mfcc=n_mfcc)

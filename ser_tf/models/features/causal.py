@@ -103,5 +103,5 @@ class CausalFeatures(Frames, VaryingLength):
             features.RelativeLevels(
                 memory_frames, range_db=self.range_db, gate_db=self.gate_db, core=core
             ),
-            features.RelativeCepstrum(self.n_mfcc, core, self.outside),
+            features.RelativeCepstrum(self.n_mfcc, core=core, outside=self.outside),
         ]
