@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from scipy.signal import cont2discrete
 
-from ser_tf.layers.lmu import cell as cell_module
+from ser_tf.layers import lmu
 from ser_tf.layers.lmu import delay
 from ser_tf.layers.lmu.cell import LMUCell
 
@@ -188,9 +188,9 @@ def test_the_gradient_of_theta_is_that_of_finite_differences():
 
 def test_a_sequence_discretises_a_learned_theta_once(monkeypatch):
     calls = []
-    exponential = cell_module._exponential
+    exponential = lmu.cell._exponential
     monkeypatch.setattr(
-        cell_module, "_exponential", lambda *args: calls.append(1) or exponential(*args)
+        lmu.cell, "_exponential", lambda *args: calls.append(1) or exponential(*args)
     )
     layer(trainable_theta=True)(clips())
     assert len(calls) == 1
