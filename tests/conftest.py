@@ -74,11 +74,11 @@ def small_dir(demo_dir: Path, shared_dir: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def whisper_preset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Random weights of Whisper base's first blocks where kagglehub finds them."""
+    """Random weights of Whisper tiny's first block where kagglehub finds them."""
     cache = tmp_path_factory.mktemp("kagglehub")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KAGGLEHUB_CACHE", str(cache))
-        yield presets.write_cache(cache, "base", width=512, heads=8, blocks=3)
+        yield presets.write_cache(cache, "tiny", width=384, heads=6, blocks=1)
 
 
 @pytest.fixture(scope="session")

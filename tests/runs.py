@@ -18,9 +18,9 @@ QUICK = ("--epochs", "3", *SMALL, "augmentation.layers=specaugment", "augmentati
 QUICK += ("training.balance_corpora=0.5", "training.ema_momentum=0.8")
 """The run of the fixture `trained`, all of whose chances a resumed run has to find again."""
 
-TINY_CAUSAL = ("--features", "causal", "--set", "model.filters=12", "model.units=10,8")
-TINY_CAUSAL += ("model.order=6", "model.theta=40,90", "model.memory_d=3")
-"""A model of 2,000 weights that follows streams; settings may follow."""
+TINY_CAUSAL = ("--features", "causal", "--set", "model.filters=8", "model.units=8")
+TINY_CAUSAL += ("model.order=4", "model.theta=60", "model.memory_d=2")
+"""A model of 1,000 weights that follows streams; settings may follow."""
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import soundfile
+from runs import without_pictures
 
 import ser_tf
 from ser_tf import audio
@@ -209,7 +210,7 @@ def run(small_dir, cache_dir, tmp_path_factory) -> ser_tf.Run:
         data_dir=str(small_dir),
         cache_dir=str(cache_dir),
         output=str(tmp_path_factory.mktemp("models") / "m"),
-        model="cnn1",
+        model={"name": "cnn1", "filters": (8, 8)},
         training={"epochs": 1},
         export={"litert": False},
     )
@@ -221,9 +222,10 @@ def test_training_is_that_of_the_command(run, small_dir, cache_dir, tmp_path, ca
 
     where = ["--data-dir", str(small_dir), "--cache-dir", str(cache_dir)]
     where += ["--output", str(tmp_path)]
-    where += ["--set", "export.litert=false"]
-    flags = ["--corpora", "demo", "--model", "cnn1", "--epochs", "1", *where]
-    assert fit.main(flags) == 0
+    flags = ["--corpora", "demo", "--epochs", "1", *where]
+    flags += ["--model", "cnn1", "--set", "model.filters=8,8", "export.litert=false"]
+    with without_pictures():
+        assert fit.main(flags) == 0
     expected = f"{run}\n".replace(str(run.folder), str(tmp_path))
     assert capsys.readouterr().out.endswith(expected)  # after Keras's line an epoch
     assert model_folder.load_metrics(tmp_path) == run.metrics
@@ -252,7 +254,7 @@ def test_scores_are_those_of_the_run_and_of_the_command(run, cache_dir, capsys):
 
 def test_a_finished_run_is_resumed_as_it_is_and_not_replaced_unasked(run, small_dir, cache_dir):
     where = {"corpora": ["demo"], "data_dir": small_dir, "cache_dir": cache_dir}
-    where |= {"output": run.folder, "model": "cnn1"}
+    where |= {"output": run.folder, "model": {"name": "cnn1", "filters": (8, 8)}}
     where |= {"export": {"litert": False}}
     assert ser_tf.train(**where, resume=True).metrics == run.metrics
     with pytest.raises(InputError, match="resume=True"):

@@ -1,5 +1,7 @@
 """The commands as a user meets them: answers, and one line for everything that goes wrong."""
 
+import functools
+import io
 import itertools
 import json
 import os
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
+from runs import SMALL, without_pictures
 
 from ser_tf import audio, backend, benchmark, evaluate, export, files, fit, predict
 from ser_tf.benchmark import requests, serving
@@ -38,9 +41,9 @@ def model_dir(small_dir, cache_dir, tmp_path_factory) -> Path:
     (data / "demo-03_fear_s1_t1.wav").write_bytes(b"RIFF")
     folder = tmp_path_factory.mktemp("models") / "m"
     flags = ["--corpora", "demo", "--data-dir", str(data), "--cache-dir", str(cache_dir)]
-    quick = ["--model", "cnn1", "--epochs", "1", "--output", str(folder)]
-    quick += ["--set", "export.litert=false"]
-    assert fit.main([*flags, *quick]) == 0
+    quick = ["--output", str(folder), "--epochs", "1", *SMALL, "export.litert=false"]
+    with without_pictures():
+        assert fit.main([*flags, *quick]) == 0
     return folder
 
 
@@ -154,13 +157,14 @@ def test_timelines_of_recordings_of_one_name_do_not_replace_each_other(model_dir
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such names cannot be")
-def test_a_name_that_the_terminal_cannot_show_is_answered(model_dir, clip, tmp_path):
+def test_a_name_that_the_terminal_cannot_show_is_answered(model_dir, clip, tmp_path, monkeypatch):
     shutil.copy(clip, os.fsencode(tmp_path) + b"/caf\xe9.wav")
-    code = "import sys; from ser_tf import predict; sys.exit(predict.main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, str(tmp_path), "--model-dir", str(model_dir)]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    assert answer.returncode == 0, answer.stderr
-    assert "caf\\udce9.wav  " in answer.stdout
+    terminal = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert predict.main([str(tmp_path), "--model-dir", str(model_dir)]) == 0
+    terminal.flush()
+    assert b"caf\\udce9.wav  " in terminal.buffer.getvalue()
+    assert terminal.errors == "strict"
 
 
 def test_evaluate_leaves_out_and_counts_classes_the_model_lacks(model_dir, data_flags, capsys):
@@ -204,14 +208,17 @@ def test_the_benchmark_reports_rates_side_by_side(data_flags, monkeypatch, capsy
 def test_the_benchmark_of_serving_compares_ways_and_rates(
     model_dir, data_flags, monkeypatch, capsys
 ):
+    load = functools.cache(tf.saved_model.load)
+
     def in_this_process(arguments, version, cores):
-        serve = tf.saved_model.load(str(version)).signatures["serving_default"]
+        serve = load(str(version)).signatures["serving_default"]
         if cores == 1:
             return requests.one_by_one(arguments.model_dir, serve, arguments.turns)
         return requests.batches(serve, arguments.turns)
 
     monkeypatch.setattr(serving, "_requests", in_this_process)
     monkeypatch.setattr(serving, "RATES_HZ", (8_000,))
+    monkeypatch.setattr(requests, "BATCH", 4)
     flags = ["serving", "--model-dir", str(model_dir), "--turns", "2", "--clips", "6"]
     assert benchmark.main([*flags, *data_flags, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -344,7 +351,7 @@ def test_a_full_disk_is_one_line_and_the_checkpoint_stays(run_fit, tmp_path, mon
     def full(*_, **__):
         raise OSError(28, "No space left on device", str(tmp_path / "m" / "predictions.csv"))
 
-    flags = ["--model", "cnn1", "--epochs", "1"]
+    flags = ["--epochs", "1", *SMALL]
     with monkeypatch.context() as patch:
         patch.setattr("pandas.DataFrame.to_csv", full)
         assert run_fit(tmp_path / "m", *flags) == 1

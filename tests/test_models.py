@@ -55,7 +55,7 @@ NARROW = MODELS | {
 @pytest.fixture(scope="module")
 def encoders() -> dict[str, keras.Model]:
     keras.utils.set_random_seed(0)
-    return {name: entry.build(SHORT, 8) for name, entry in MODELS.items()}
+    return {name: entry.build(SHORT, 8) for name, entry in NARROW.items()}
 
 
 @pytest.fixture
@@ -73,6 +73,7 @@ def test_a_published_model_has_the_published_number_of_parameters(name: str, cou
     assert trainable(PUBLISHED[name].build(FLAT_ROW, 8)) == count
 
 
+@pytest.mark.slow
 def test_with_keras_lmu_too_the_lmu_has_the_published_number_of_parameters() -> None:
     entry = dataclasses.replace(PUBLISHED["lmu"], memory="keras_lmu")
     assert trainable(entry.build(FLAT_ROW, 8)) == PUBLISHED_COUNTS["lmu"]
@@ -187,13 +188,13 @@ def test_lmu_equals_a_recurrence_in_numpy(entry: LMUEncoder, memory: str) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", [(401, 20), (50, 60), SHORT, (7, 1), (1, 1)])
+@pytest.mark.parametrize("shape", [(101, 20), (50, 60), (7, 1), (1, 1)])
 def test_the_declared_shape_is_the_real_one(name: str, shape: tuple[int, int]) -> None:
-    model = MODELS[name].build(shape, 3)
+    model = NARROW[name].build(shape, 3)
     assert model.name == "encoder"
     assert model.input_shape == (None, *shape)
     assert model.output_shape == (None, 3)
-    assert model.predict_on_batch(features(2, shape)).shape == (2, 3)
+    assert model(features(2, shape)).shape == (2, 3)
 
 
 @pytest.mark.parametrize("name", NAMES)

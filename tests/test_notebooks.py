@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -24,12 +25,17 @@ import dataclasses
 from ser_tf import corpora
 whole = corpora.CORPORA["demo"]
 kept = [name for name in whole.names() if name < "demo-07" and name.endswith("_s1_t1")]
-few = dataclasses.replace(whole, clips=len(kept), names=lambda: frozenset(kept))
+few = dataclasses.replace(whole, clips=len(kept), names=lambda kept=frozenset(kept): kept)
 corpora.CORPORA["demo"] = few
+from ser_tf import models
+sizes = {"units": (8,), "order": 4, "memory_d": 2}
+models.MODELS["lmu"] = dataclasses.replace(models.MODELS["lmu"], **sizes)
+models.CAUSAL["lmu"] = dataclasses.replace(models.CAUSAL["lmu"], **sizes, theta=(40.0,))
 from ser_tf.serving import targets
 targets.leave_flatbuffers = lambda folder: None
 """
-"""Lets the clips of `small_dir` be the whole demo corpus, and saves the time for flatbuffers."""
+"""Lets the clips of `small_dir` be the whole demo corpus and the default models be small, and saves
+the time for flatbuffers."""
 QUICK = {
     "01_train": "EPOCHS = 1",
     "02_data_and_features": "",
@@ -71,13 +77,20 @@ def tagged(notebook):
     return [number for number, found in enumerate(tags) if "parameters" in found]
 
 
-def execute(name, folder, cache):
-    """The notebook as it is after a run in a folder of its own, offline."""
-    notebook = read(name)
-    quick = nbformat.v4.new_code_cell(SMALL + QUICK[name])
-    notebook.cells.insert(tagged(notebook)[0] + 1, quick)
-    folder.mkdir()
-    nbformat.write(notebook, folder / "run.ipynb")
+def execute(names, folder, cache):
+    """Notebooks by name as they are after a run in folders of their own, in one kernel, offline."""
+    notebooks = {}
+    for name in names:
+        notebooks[name] = read(name)
+        quick = nbformat.v4.new_code_cell(SMALL + QUICK[name])
+        notebooks[name].cells.insert(tagged(notebooks[name])[0] + 1, quick)
+        anew = nbformat.v4.new_code_cell(f"%reset -f\n%cd -q {folder / name}")
+        notebooks[name].cells.insert(0, anew)
+        (folder / name).mkdir()
+        for number, cell in enumerate(notebooks[name].cells):
+            cell.id = f"{name}-{number}"
+    cells = [cell for notebook in notebooks.values() for cell in notebook.cells]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "run.ipynb")
     environment = {flag: value for flag, value in os.environ.items() if flag != "NO_COLOR"} | {
         "MPLCONFIGDIR": matplotlib.get_cachedir(),  # its fonts are found already
         "XDG_CACHE_HOME": str(cache),
@@ -88,7 +101,10 @@ def execute(name, folder, cache):
     command = [sys.executable, "-c", RUN]
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    return nbformat.read(folder / "run.ipynb", as_version=4)
+    ran = {cell.id: cell for cell in nbformat.read(folder / "run.ipynb", as_version=4).cells}
+    for notebook in notebooks.values():
+        notebook.cells = [ran[cell.id] for cell in notebook.cells]
+    return notebooks
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +114,23 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def executed(folder, demo_dir, small_dir):
-    """A notebook by its name as it is after a run."""
-    cache = folder / "cache"
-    (cache / "ser_tf").mkdir(parents=True)
-    (cache / "ser_tf" / demo_dir.name).symlink_to(small_dir)
-    return lambda name: execute(name, folder / name, cache)
+def cache(folder, demo_dir, small_dir):
+    """What notebooks find in the cache."""
+    (folder / "cache" / "ser_tf").mkdir(parents=True)
+    (folder / "cache" / "ser_tf" / demo_dir.name).symlink_to(small_dir)
+    return folder / "cache"
+
+
+@pytest.fixture(scope="module")
+def quick(folder, cache):
+    """The notebooks that run in every test run."""
+    return execute(["01_train", "02_data_and_features"], folder, cache)
+
+
+@pytest.fixture(scope="module")
+def slow(folder, cache):
+    """The others."""
+    return execute(["03_published_table", "04_serve"], folder, cache)
 
 
 def shown(notebook):
@@ -113,8 +140,8 @@ def shown(notebook):
     return text, [kind for output in outputs for kind in output.get("data", {})]
 
 
-def test_a_model_is_trained_watched_evaluated_and_exported(executed, folder):
-    text, kinds = shown(executed("01_train"))
+def test_a_model_is_trained_watched_evaluated_and_exported(quick, folder):
+    text, kinds = shown(quick["01_train"])
     assert re.search(r"(?<!\d)1/1(?!\d)", text)  # Keras's bar
     assert kinds.count("image/png") == 4
     assert kinds.count("text/html") >= 1  # the answer's bars
@@ -122,8 +149,8 @@ def test_a_model_is_trained_watched_evaluated_and_exported(executed, folder):
     assert (folder / "01_train/saved_models/lmu-demo/1/saved_model.pb").is_file()
 
 
-def test_data_features_and_augmentations_are_seen_and_heard(executed, folder):
-    notebook = executed("02_data_and_features")
+def test_data_features_and_augmentations_are_seen_and_heard(quick, folder):
+    notebook = quick["02_data_and_features"]
     text, kinds = shown(notebook)
     assert "0 errors, 0 warnings" in text
     assert kinds.count("image/png") == 4
@@ -135,15 +162,16 @@ def test_data_features_and_augmentations_are_seen_and_heard(executed, folder):
 
 
 @pytest.mark.slow
-def test_the_table_shows_the_splits_side_by_side(executed):
-    text, kinds = shown(executed("03_published_table"))
+def test_the_table_shows_the_splits_side_by_side(slow):
+    text, kinds = shown(slow["03_published_table"])
     assert "2 of 2: cnn1, speakers" in text
     assert kinds.count("text/markdown") == 1
     assert kinds.count("image/png") == 3
 
 
-def test_a_server_is_asked_by_rest_and_grpc_and_a_recording_is_followed(executed, folder):
-    text, kinds = shown(executed("04_serve"))
+@pytest.mark.slow
+def test_a_server_is_asked_by_rest_and_grpc_and_a_recording_is_followed(slow, folder):
+    text, kinds = shown(slow["04_serve"])
     answers = re.findall(r"^demo\S+\.wav .* %.*$", text, re.M)
     assert len(answers) == 2 * 3
     assert answers[:3] == answers[3:]
@@ -212,3 +240,46 @@ def test_a_notebook_uses_no_private_names(name):
                 assert not re.match("_(?!_)", node.attr), node.attr
             if isinstance(node, ast.ImportFrom):
                 assert not any(alias.name.startswith("_") for alias in node.names)
+
+
+class Names(dict):
+    """What a notebook imports of `ser_tf`, by the names it gives them."""
+
+    def add(self, node):
+        """Takes in an import."""
+        for alias in node.names:
+            if isinstance(node, ast.Import) and alias.name == "ser_tf":
+                self[alias.asname or alias.name] = ser_tf
+            elif isinstance(node, ast.ImportFrom) and node.module.startswith("ser_tf"):
+                module = importlib.import_module(node.module)
+                if not hasattr(module, alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")
+                self[alias.asname or alias.name] = getattr(module, alias.name)
+
+    def find(self, node):
+        """The function, class or module that an expression names, or None if it is not ours."""
+        if isinstance(node, ast.Name):
+            return self.get(node.id)
+        if isinstance(node, ast.Attribute):
+            owner = self.find(node.value)
+            return owner and getattr(owner, node.attr)
+        return None
+
+
+@each
+def test_what_a_notebook_imports_and_calls_is_there(name):
+    names = Names()
+    transform = TransformerManager().transform_cell
+    for cell in code_cells(read(name)):
+        nodes = [*ast.walk(ast.parse(transform(cell.source)))]
+        for node in nodes:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names.add(node)
+        for node in nodes:
+            names.find(node)
+            if isinstance(node, ast.Call) and callable(function := names.find(node.func)):
+                if any(isinstance(value, ast.Starred) for value in node.args):
+                    continue
+                keywords = {keyword.arg: None for keyword in node.keywords}
+                inspect.signature(function).bind(*node.args, **keywords)
+    assert names

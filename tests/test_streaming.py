@@ -1,7 +1,6 @@
 """Streams: chunk by chunk the layers, the model and the command give what the whole gives."""
 
 import json
-import subprocess
 import sys
 import types
 from dataclasses import replace
@@ -251,7 +250,7 @@ def test_fading_sums_of_an_hour_of_frames_are_those_of_its_end():
 
 
 @pytest.mark.parametrize("pitch", [False, True])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_front_end_gives_the_same_frames_on_every_chunking(seed, pitch):
     front_end = replace(FEATURES["causal"], pitch=pitch).build()
     waveform = np.stack([speech(100 * HOP), speech(100 * HOP, seed=1)])
@@ -266,11 +265,11 @@ def test_the_summary_of_each_chunk_is_that_of_the_frames_so_far(frames, block, l
     layer = LMUSummary(block_frames=block, look_back=look_back, memory_frames=100.0, **sizes)
     layer.build((None, None, 22))
 
-    @settings(max_examples=6, deadline=None, derandomize=True)
+    @settings(max_examples=3, deadline=None, derandomize=True)
     @given(st.integers(0, 2**31))
     def check(seed):
-        chunks = cut(240, block, seed)
-        parts = stepped([layer], frames, chunks)
+        chunks = cut(120, block, seed)
+        parts = stepped([layer], frames[:, :120], chunks)
         for end, part in zip(np.cumsum(chunks), parts, strict=True):
             # A deviation is the root of a difference of squares: some 1e-6 of a square of 1, over
             # the 0.01 that a deviation is at least.
@@ -378,11 +377,11 @@ def artifact(folder):
     return model_folder.load(folder)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_streams_answer_is_the_models_on_all_that_was_heard(artifact, seed):
     following, waveform = Stream(artifact, KerasRuntime(artifact)), speech(30_000, seed)
     start = 0
-    for length in np.random.default_rng(seed).integers(1, 5000, 12):
+    for length in np.random.default_rng(seed).integers(1, 5000, 7):
         answer = following.feed(waveform[start : start + length])
         start += length
         expected = artifact.model(waveform[None, : min(start, len(waveform))])[0]
@@ -414,10 +413,10 @@ def test_a_stream_of_hostile_sound_has_finite_answers(artifact, samples):
     assert np.isfinite([*answer.probabilities.values()]).all()
 
 
-def test_half_an_hour_leaves_as_much_to_remember_as_a_second(artifact):
+def test_ten_minutes_leave_as_much_to_remember_as_a_second(artifact):
     following = Stream(artifact, KerasRuntime(artifact))
-    following.feed(np.tile(speech(RATE_HZ), 1800))
-    assert following.heard_seconds == 1800
+    following.feed(np.tile(speech(RATE_HZ), 600))
+    assert following.heard_seconds == 600
     assert following._state.shape == (1, streaming.state_size(streaming.flatten(artifact.model)))
     assert len(following._rest) < STRIDE
     assert np.isfinite(following._state.numpy()).all()
@@ -529,12 +528,6 @@ def test_the_command_ends_with_what_predict_says(folder, recording, capsys):
     np.testing.assert_allclose(
         [*lines[-1]["probabilities"].values()], [*whole["probabilities"].values()], **CLOSE
     )
-
-
-def test_a_process_that_trained_nothing_loads_the_ensemble(folder, recording):
-    # Here its layers are known to Keras, since they were made here.
-    command = [sys.executable, "-m", "ser_tf.predict", str(recording), "--model-dir", str(folder)]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_the_command_prints_a_row_a_chunk(folder, recording, capsys):
