@@ -277,7 +277,7 @@ def test_without_the_preset_there_are_no_published_figures():
 
 
 def test_a_job_that_cannot_be_done_does_not_stop_the_others(run, capsys, monkeypatch):
-    def train(job, data):
+    def train(job, data, cache_dir):
         raise InputError(f"{job.config.split.kind}: diverged.")
 
     monkeypatch.setattr(compare, "_train", train)

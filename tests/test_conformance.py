@@ -178,7 +178,7 @@ CASES = {
     "WhisperEncoder": Case(lambda: features.WhisperEncoder(12, 3, 2, last_norm=True), weighted(80)),
     "ThinFrames": Case(lambda: features.ThinFrames(3), weighted(3)),
     "LinearDiscriminant": Case(
-        lambda: LinearDiscriminant(3, speaker_share=0.2, corpus_share=0.5, ridge=0.1), vector(4)
+        lambda: LinearDiscriminant(3, speaker_share=0.2, corpus_share=0.5, ridge=0.2), vector(4)
     ),
     "SplitWeights": Case(SplitWeights, weighted(3)),
     "WeightedPooling": Case(WeightedPooling, frames_and_weights(3)),

@@ -22,7 +22,7 @@ def test_without_the_extra_it_says_what_it_needs(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("features", ["causal", "mfcc"])
+@pytest.mark.parametrize("features", [pytest.param("causal", marks=pytest.mark.slow), "mfcc"])
 def test_clips_and_streams_are_answered_as_by_the_keras_model(features, tmp_path):
     pytest.importorskip("tf2onnx")
     pytest.importorskip("onnxruntime")

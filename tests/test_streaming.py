@@ -521,7 +521,8 @@ def test_the_command_ends_with_what_predict_says(folder, recording, capsys):
     assert predict.main([str(recording), "--model-dir", str(folder), "--json"]) == 0
     whole = json.loads(capsys.readouterr().out)
     seconds = [line.pop("seconds") for line in lines]
-    assert seconds[:-1] == [0.5, *(float(number) for number in range(1, len(lines) - 1))]
+    expected = [0.5, *range(1, len(lines) - 1)]
+    np.testing.assert_allclose(seconds[:-1], expected, atol=0.04)  # whole strides
     assert seconds[-1] <= len(audio.load(recording, RATE_HZ)) / RATE_HZ < seconds[-1] + 0.04
     for key in ("path", "emotion", "unsure"):
         assert lines[-1][key] == whole[key]

@@ -92,6 +92,7 @@ def test_the_model_folder_holds_what_the_contract_says(trained):
     assert names == {
         *("model.keras", "config.json", "history.csv", "metrics.json", "predictions.csv"),
         *("curves.png", "confusion.png", "speakers.png", "calibration.png", "tensorboard"),
+        "litert",
     }
     metrics = json.loads((trained / "metrics.json").read_text())
     assert set(metrics) == {
