@@ -7,6 +7,7 @@ comparison that `python -m ser_tf.compare` has left in saved_models/results/NAME
 
 import contextlib
 import csv
+import functools
 import json
 import re
 import statistics
@@ -20,7 +21,7 @@ from ser_tf.evaluation import comparison
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "saved_models/results"
-SHIPPED = ROOT / "saved_models/ser-lmu"
+MODELS = ROOT / "saved_models"
 _PAGES = (
     *("README.md", "notebooks/README.md", "tests/README.md", "ser_tf/**/README.md"),
     *("saved_models/README.md", "saved_models/ser-*/README.md"),
@@ -165,28 +166,47 @@ def _yardsticks() -> Iterable[Sequence[str]]:
         yield *words, parameters, _spread(row), row["note"]
 
 
-def _shipped_parts() -> Iterable[Sequence[str]]:
-    """The shipped model's scores by corpus and by sex."""
+def _shipped_parts(model: str) -> Iterable[Sequence[str]]:
+    """A shipped model's scores by corpus and by sex."""
     yield "", "clips", "accuracy", "UAR", "95 % interval over speakers"
-    scores = _json(SHIPPED / "metrics.json")["validation"]
-    names = {"ravdess": "RAVDESS", "cremad": "CREMA-D (rendered)", "female": "women", "male": "men"}
-    found = scores["per_corpus"] | scores["per_sex"]
-    for name, part in [("all", scores), *((names[key], found[key]) for key in names)]:
+    scores = _json(MODELS / model / "metrics.json")["validation"]
+    sexes = {"female": "women", "male": "men"}
+    parts = [("all", scores)]
+    parts += [(_title(name), part) for name, part in scores["per_corpus"].items()]
+    parts += [(word, scores["per_sex"][sex]) for sex, word in sexes.items()]
+    for name, part in parts:
         rates = _percent(part["accuracy"]), _percent(part["uar"])
-        yield (
-            name,
-            f"{part['n_clips']:,}",
-            *rates,
-            " to ".join(map(_percent, part.get("uar_ci95", ()))),
-        )
+        ends = " to ".join(map(_percent, part.get("uar_ci95") or ()))
+        yield name, f"{part['n_clips']:,}", *rates, ends
 
 
-def _shipped_emotions() -> Iterable[Sequence[str]]:
-    """The shipped model's recall and precision of every emotion."""
+def _shipped_emotions(model: str) -> Iterable[Sequence[str]]:
+    """A shipped model's recall and precision of every emotion."""
     yield "", *EMOTIONS
-    scores = _json(SHIPPED / "metrics.json")["validation"]["per_class"]
+    scores = _json(MODELS / model / "metrics.json")["validation"]["per_class"]
     for rate in ("recall", "precision"):
         yield rate, *(f"{100 * scores[emotion][rate]:.0f}" for emotion in EMOTIONS)
+
+
+def _left_out() -> Iterable[Sequence[str]]:
+    """Scores on corpora that were left out of training."""
+    yield (
+        *("left out", "clips", "UAR", "among the emotions there"),
+        *("answers that are sure", "of these right"),
+    )
+    for row in _rows("left-out.csv"):
+        rates = (_percent(row[name]) for name in ("uar", "uar_masked", "sure", "sure_right"))
+        yield row["left_out"], f"{int(row['clips']):,}", *rates
+
+
+def _whisper_folds() -> Iterable[Sequence[str]]:
+    """`ser-whisper`'s recipe on speakers left out of one corpus."""
+    yield "corpus", "held out", "clips", "seeds", "UAR", "of the folds"
+    for row in _rows("ser-whisper-folds.csv"):
+        rates = [float(rate) for rate in row["uar_by_seed"].split()]
+        folds = ", ".join(_percent(rate) for rate in row["uar_by_fold"].split())
+        words = row["corpus"], row["held_out"], f"{int(row['clips']):,}", row["seeds"]
+        yield *words, _mean(rates), folds
 
 
 def _shipped_conditions() -> Iterable[Sequence[str]]:
@@ -200,6 +220,14 @@ def _shipped_conditions() -> Iterable[Sequence[str]]:
         change = f"{100 * float(own['change']):+.1f}".replace("-", "−")  # noqa: RUF001
         rates = _percent(own["accuracy"]), _percent(own["uar"]), change
         yield condition, *rates, _percent(seed["uar"]), _percent(before["uar"])
+
+
+def _whisper_conditions() -> Iterable[Sequence[str]]:
+    """`ser-whisper` under harder conditions."""
+    yield "condition", "accuracy", "UAR", "change"
+    for row in _rows("ser-whisper-conditions.csv"):
+        change = f"{100 * float(row['change']):+.1f}".replace("-", "−")  # noqa: RUF001
+        yield row["condition"], _percent(row["accuracy"]), _percent(row["uar"]), change
 
 
 def _speed_lmu() -> Iterable[Sequence[str]]:
@@ -254,8 +282,14 @@ TABLES: Mapping[str, Callable[[], Iterable[Sequence[str]]]] = {
     "leak": _leak,
     "ravdess-fold-1": _fold_1,
     "ser-lmu-conditions": _shipped_conditions,
-    "ser-lmu-emotions": _shipped_emotions,
-    "ser-lmu-parts": _shipped_parts,
+    "left-out": _left_out,
+    **{
+        f"{model}-{kind}": functools.partial(make, model)
+        for model in ("ser-lmu", "ser-whisper")
+        for kind, make in (("emotions", _shipped_emotions), ("parts", _shipped_parts))
+    },
+    "ser-whisper-conditions": _whisper_conditions,
+    "ser-whisper-folds": _whisper_folds,
     "speed-lmu": _speed_lmu,
     "speed-pipeline": _speed_pipeline,
     "speed-serving": _speed_serving,
@@ -263,6 +297,11 @@ TABLES: Mapping[str, Callable[[], Iterable[Sequence[str]]]] = {
     "yardsticks": _yardsticks,
 }
 """Tables that are not comparisons, by their name in the pages: headings, then rows."""
+
+
+def _title(corpus: str) -> str:
+    """The name of a corpus; of CREMA-D only a rendered copy is at hand."""
+    return f"{title(corpus)} (rendered)" if corpus == "cremad" else title(corpus)
 
 
 def _comparison(name: str) -> list[comparison.Result]:

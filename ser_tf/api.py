@@ -100,8 +100,8 @@ def load(folder: str | Path | None = None, runtime: str | None = None) -> Recogn
     """A trained model.
 
     Args:
-        folder: a model folder, which `train` and `python -m ser_tf.fit` make; None: the model
-            that comes with ser_tf.
+        folder: a model folder, which `train` and `python -m ser_tf.fit` make; None: the accurate
+            model that comes with ser_tf, which takes whole clips.
         runtime: what computes answers: "litert", which starts at once, or "keras", on TensorFlow,
             the reference; None: LiteRT where the folder has flatbuffers of these weights and the
             machine can run them, else Keras.

@@ -15,7 +15,7 @@ from ser_tf import api, audio, console
 from ser_tf.commandline import flags
 from ser_tf.commandline.command import command, make_parser
 from ser_tf.errors import InputError
-from ser_tf.inference import answers
+from ser_tf.inference import answers, shipped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("path", nargs="?", type=flags.path, metavar="PATH", help="recording")
     parser.add_argument("--mic", action="store_true", help="listen to the microphone")
-    flags.add_model_dir(parser)
+    flags.add_model_dir(parser, shipped.SMALL)
     flags.add_runtime(parser)
     parser.add_argument(
         "--interval",

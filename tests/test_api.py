@@ -16,6 +16,7 @@ import ser_tf
 from ser_tf import audio
 from ser_tf.corpora.demo import synthesise
 from ser_tf.errors import InputError
+from ser_tf.inference import shipped
 
 HEAVY = ("tensorflow", "keras", "keras_lmu", "pandas", "sklearn", "librosa", "kagglehub")
 
@@ -27,7 +28,7 @@ def run_python(code: str) -> str:
 
 @pytest.fixture(scope="module")
 def recogniser() -> ser_tf.Recogniser:
-    return ser_tf.load()
+    return ser_tf.load(shipped.model_dir(shipped.SMALL))
 
 
 @pytest.fixture(scope="module")

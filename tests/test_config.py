@@ -174,9 +174,10 @@ def test_what_show_prints_is_a_recipe_of_the_same_configuration(name, tmp_path):
     assert config.resolve(path) == shown.config
 
 
-def test_the_shipped_model_was_trained_by_its_recipe():
-    shipped, _ = config.read(Path(__file__).parents[1] / "saved_models/ser-lmu/config.json")
-    assert dict(config.resolve("ser-lmu").items()) == dict(shipped.items())
+@pytest.mark.parametrize("name", ["ser-lmu", "ser-whisper"])
+def test_a_shipped_model_was_trained_by_its_recipe(name):
+    shipped, _ = config.read(Path(__file__).parents[1] / f"saved_models/{name}/config.json")
+    assert dict(config.resolve(name).items()) == dict(shipped.items())
 
 
 def test_a_run_is_a_recipe_and_one_of_its_folds_that_of_all(tmp_path):

@@ -74,9 +74,8 @@ def test_copies_widen_the_covariance_and_leave_the_means():
     assert ratio[0].max() < 0.3 * np.median(ratio[1:])
 
 
-@pytest.mark.parametrize("count", [8, 1])
-def test_the_logits_are_calibrated_on_speakers_or_clips_left_out(count):
-    vectors, labels, speakers, corpora = clips(per_class=200, speakers=count)
+def test_the_logits_are_calibrated_on_speakers_left_out():
+    vectors, labels, speakers, corpora = clips(per_class=200, speakers=8)
     logits = np.asarray(adapted(vectors, labels, speakers, corpora)(vectors.astype("float32")))
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     sure = probabilities.max(axis=1).mean()

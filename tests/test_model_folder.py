@@ -13,7 +13,7 @@ from ser_tf import api, files
 from ser_tf.errors import InputError
 from ser_tf.inference import model_folder, shipped
 
-FOLDER = shipped.model_dir()
+FOLDER = shipped.model_dir(shipped.SMALL)
 
 HOLD = (
     "import sys, time; from ser_tf import files\n"

@@ -40,7 +40,7 @@ def speech(samples, seed=0):
 @pytest.fixture(scope="module", params=["shipped", "trained"])
 def pair(request):
     """The shipped model, which takes clips of any length, and one that takes 4 s, by both."""
-    folder = shipped.model_dir()
+    folder = shipped.model_dir(shipped.SMALL)
     if request.param == "trained":
         folder = request.getfixturevalue("trained")
     artifact = model_folder.load(folder)
@@ -80,7 +80,7 @@ def test_both_runtimes_give_one_timeline(pair):
 
 
 def test_both_runtimes_give_the_same_stream():
-    artifact = model_folder.load(shipped.model_dir())
+    artifact = model_folder.load(shipped.model_dir(shipped.SMALL))
     streams = [
         Recogniser(artifact, runtimes.choose(artifact, name)).stream() for name in runtimes.RUNTIMES
     ]
@@ -249,7 +249,7 @@ class Silent:
 
 
 def test_an_hour_takes_the_memory_of_a_few_windows(monkeypatch):
-    recogniser = Recogniser(model_folder.load(shipped.model_dir()), Silent())
+    recogniser = Recogniser(model_folder.load(shipped.model_dir(shipped.SMALL)), Silent())
 
     def pieces(path, rate_hz):
         return (np.zeros(2**18, np.float32) for _ in range(3600 * rate_hz // 2**18))

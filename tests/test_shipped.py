@@ -1,4 +1,4 @@
-"""The model that ships: small, found wherever the package is, unsure where it should be."""
+"""The models that ship: small, found wherever the package is, unsure where they should be."""
 
 import json
 import os
@@ -17,11 +17,13 @@ from ser_tf import audio, predict
 from ser_tf.corpora.demo import synthesise
 from ser_tf.data import sounds
 from ser_tf.inference import model_folder, shipped
+from ser_tf.inference.flatbuffers import LiteRTRuntime
 from ser_tf.inference.recogniser import Recogniser
 from ser_tf.inference.runtimes import KerasRuntime
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "saved_models" / shipped.NAME
+FOLDER = ROOT / "saved_models" / shipped.SMALL
+MEGABYTES = {shipped.SMALL: 8, shipped.ACCURATE: 60}
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +33,42 @@ def recogniser() -> Recogniser:
     return Recogniser(artifact, KerasRuntime(artifact))
 
 
-def test_a_checkout_finds_the_model_beside_the_package():
-    assert shipped.model_dir() == FOLDER
+@pytest.mark.parametrize("name", shipped.NAMES)
+def test_a_checkout_finds_the_model_beside_the_package(name):
+    assert shipped.model_dir(name) == ROOT / "saved_models" / name
 
 
-def test_the_folder_is_small_and_names_no_place_on_a_machine():
-    files = [path for path in FOLDER.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) < 8e6
-    config, _ = model_folder.load_config(FOLDER)
+@pytest.mark.parametrize("name", shipped.NAMES)
+def test_the_folder_is_small_and_names_no_place_on_a_machine(name):
+    folder = ROOT / "saved_models" / name
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 1e6 * MEGABYTES[name]
+    config, _ = model_folder.load_config(folder)
     assert config.data_dir is None
-    assert (FOLDER / "README.md").is_file()
+    assert not any(Path(corpus).is_absolute() for corpus in config.corpora)
+    assert (folder / "README.md").is_file()
+
+
+def test_the_accurate_models_flatbuffer_answers_as_keras_does():
+    artifact = model_folder.load(ROOT / "saved_models" / shipped.ACCURATE)
+    waveforms = [synthesise(2, "sad", 1, 1), 1e-3 * synthesise(1, "angry", 1, 1)[:9000]]
+    by_keras, by_litert = (
+        [
+            [*Recogniser(artifact, runtime).answer(waveform).probabilities.values()]
+            for waveform in waveforms
+        ]
+        for runtime in (KerasRuntime(artifact), LiteRTRuntime(artifact))
+    )
+    np.testing.assert_allclose(by_litert, by_keras, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", sounds.KINDS)
+def test_what_is_no_speech_the_accurate_model_answers_unsure(kind):
+    """Sounds of seeds that training has never heard."""
+    artifact = model_folder.load(ROOT / "saved_models" / shipped.ACCURATE)
+    accurate = Recogniser(artifact, LiteRTRuntime(artifact))
+    heard = [sounds.make_sound(kind, 3.0, 16_000, 10_000 + seed) for seed in range(10)]
+    assert np.mean([accurate.answer(sound).unsure for sound in heard]) >= 0.9
 
 
 def test_predict_needs_no_training_and_no_flag(tmp_path, capsys):
@@ -107,9 +135,11 @@ def test_a_wheel_brings_the_model_along(tmp_path):
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    parts = ("model.keras", "config.json", "README.md", "1/saved_model.pb", "litert/model.tflite")
-    for part in parts:
-        assert sum(name.endswith(f"share/ser_tf/{shipped.NAME}/{part}") for name in names) == 1
+    parts = ("model.keras", "config.json", "README.md", "litert/model.tflite", "litert/model.json")
+    parts = [f"{name}/{part}" for name in shipped.NAMES for part in parts]
+    for part in (*parts, f"{shipped.SMALL}/1/saved_model.pb"):
+        assert sum(name.endswith(f"share/ser_tf/{part}") for name in names) == 1
+    assert wheel.stat().st_size < 35e6
     home = tmp_path / "venv"
     venv.create(home)
     Path(sysconfig.get_path("purelib", "venv", {"base": str(home)}), "this.pth").write_text(
@@ -119,7 +149,7 @@ def test_a_wheel_brings_the_model_along(tmp_path):
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--quiet"]
     subprocess.run([*install, wheel], check=True)
     found = subprocess.run(
-        [python, "-c", "from ser_tf.inference import shipped; print(shipped.model_dir())"],
+        [python, "-c", "from ser_tf.inference import shipped; print(shipped.model_dir('ser-lmu'))"],
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         cwd=tmp_path,
         capture_output=True,

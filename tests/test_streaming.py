@@ -17,12 +17,10 @@ from hypothesis import strategies as st
 from runs import TINY_CAUSAL
 
 from ser_tf import audio, benchmark, fit, predict, stream
-from ser_tf.errors import InputError
 from ser_tf.inference import model_folder
 from ser_tf.inference.runtimes import KerasRuntime
 from ser_tf.inference.stream import Stream
 from ser_tf.layers import features, streaming
-from ser_tf.layers.calibration import Calibration
 from ser_tf.layers.features import ABSENT
 from ser_tf.layers.summary import LMUSummary
 from ser_tf.models import CAUSAL, MODELS
@@ -422,15 +420,40 @@ def test_ten_minutes_leave_as_much_to_remember_as_a_second(artifact):
     assert np.isfinite(following._state.numpy()).all()
 
 
-def test_a_model_of_whole_clips_cannot_follow_a_stream(artifact):
-    front_end = FEATURES["mfcc"].build()
-    encoder = MODELS["cnn1"].build((401, 20), 8)
-    inputs = keras.Input((None,))
-    model = keras.Model(inputs, Calibration()(encoder(front_end(inputs))))
-    whole = types.SimpleNamespace(folder="here", config=artifact.config, model=model)
-    whole.calibration = model.layers[-1]
-    with pytest.raises(InputError, match="here: takes whole clips only"):
-        Stream(whole, KerasRuntime(whole))
+class Whole:
+    """The runtime of a model of whole clips, that is surer of "happy" the louder a clip is."""
+
+    unsure_below = 0.5
+
+    def __init__(self):
+        self.asked = []
+
+    def follow(self):
+        return None
+
+    def of_clip(self, waveform):
+        self.asked.append(waveform)
+        sure = np.abs(waveform).max()
+        return np.array([1 - sure, sure], np.float32)
+
+
+def test_a_model_of_whole_clips_answers_on_the_last_seconds_anew():
+    config = types.SimpleNamespace(features=types.SimpleNamespace(entry=FEATURES["mfcc"]))
+    whole = types.SimpleNamespace(rate_hz=RATE_HZ, classes=("sad", "happy"), config=config)
+    runtime = Whole()
+    following, sound = Stream(whole, runtime), 0.5 * speech(6 * RATE_HZ) / np.abs(speech(9)).max()
+    sound = np.clip(sound, -1, 1)
+    assert following.feed(sound[:3000]) is None  # a stride is a quarter of a second
+    window = round(4.0 * RATE_HZ)
+    for begin, end in ((3000, 20_000), (20_000, 96_000)):
+        answer = following.feed(sound[begin:end])
+        heard = end // 4000 * 4000
+        np.testing.assert_array_equal(runtime.asked[-1], sound[max(0, heard - window) : heard])
+    first, last = (np.abs(asked).max() for asked in runtime.asked)
+    old = np.exp(-76_000 / RATE_HZ)
+    assert answer.probabilities["happy"] == pytest.approx(old * first + (1 - old) * last, rel=1e-5)
+    following.reset()
+    assert following.feed(np.zeros(4000)).probabilities["happy"] == 0
 
 
 def test_an_ensemble_follows_a_stream_only_if_its_members_do():

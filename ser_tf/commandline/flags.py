@@ -109,9 +109,9 @@ def add_cache_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model_dir(parser: argparse.ArgumentParser) -> None:
-    """Adds `--model-dir`, by default the model that comes with the package."""
-    default = shipped.model_dir()
+def add_model_dir(parser: argparse.ArgumentParser, name: str = shipped.ACCURATE) -> None:
+    """Adds `--model-dir`, by default the model of that name that comes with the package."""
+    default = shipped.model_dir(name)
     parser.add_argument(
         "--model-dir",
         type=path,

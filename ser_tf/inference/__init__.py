@@ -1,1 +1,1 @@
-"""Answers of trained models: model folders, recordings, streams, the shipped model."""
+"""Answers of trained models: model folders, recordings, streams, the shipped models."""

@@ -129,11 +129,7 @@ class Recogniser:
         return Heard(self._decide(whole), self._tabulate(spans, found))
 
     def stream(self) -> Stream:
-        """A new stream, to be fed a recording chunk by chunk.
-
-        Raises:
-            InputError: if the model takes whole clips only.
-        """
+        """A new stream, to be fed a recording chunk by chunk."""
         return Stream(self.artifact, self.runtime)
 
     def pieces(self, sound: audio.Sound, rate_hz: int | None = None) -> Iterator[np.ndarray]:

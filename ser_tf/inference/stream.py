@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ser_tf import audio
-from ser_tf.errors import InputError
 from ser_tf.inference.answers import Answer, decide
+from ser_tf.inference.following import follow_windows
 
 if TYPE_CHECKING:
     from ser_tf.inference.model_folder import Artifact
@@ -20,25 +20,20 @@ _LONGEST_SECONDS = 10
 class Stream:
     """Answers a recording chunk by chunk, in constant memory.
 
-    After every chunk the answer is within 1e-5 (by LiteRT 1e-4) of the model's on all samples so
-    far at once, however they were cut into chunks; what is older than the model's memory fades.
+    Of a model that follows streams, the answer after every chunk is within 1e-5 (by LiteRT 1e-4) of
+    the model's on all samples so far at once, however they were cut into chunks; what is older than
+    the model's memory fades. A model that takes whole clips answers on the last seconds, as many as
+    its windows have, at every chunk anew, and its answers are smoothed over a second.
 
     Args:
         artifact: a loaded model folder.
         runtime: what computes its answers.
-
-    Raises:
-        InputError: if the model takes whole clips only.
     """
 
     def __init__(self, artifact: "Artifact", runtime: "Runtime") -> None:
-        follower = runtime.follow()
-        if follower is None:
-            raise InputError(
-                f"{artifact.folder}: takes whole clips only (features "
-                f"{artifact.config.features.name}); `fit --features causal` trains a model that "
-                "follows streams."
-            )
+        rate_hz, classes = artifact.rate_hz, len(artifact.classes)
+        window_samples = round(artifact.config.features.entry.span_seconds * rate_hz)
+        follower = runtime.follow() or follow_windows(runtime, window_samples, rate_hz, classes)
         self.artifact = artifact
         self._follower = follower
         self._unsure_below = runtime.unsure_below

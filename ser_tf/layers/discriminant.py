@@ -11,7 +11,10 @@ from ser_tf.layers.features.framing import Float32Layer, Shape
 from ser_tf.layers.lmu.checks import require, require_not_negative, require_sizes
 
 _FOLDS = 4
-_TEMPERATURES = np.geomspace(0.1, 100.0, 61)
+_TEMPERATURES = np.geomspace(1.0, 100.0, 41)
+_OF_ONE_SPEAKER = 5.0
+"""The temperature where no speaker can be left out: about what pools of corpora have."""
+
 _UNTAUGHT = -30.0
 """The logit of a class without clips."""
 
@@ -163,13 +166,10 @@ class LinearDiscriminant(Float32Layer):
         return within + self.speaker_share * _second_moment(np.concatenate(speakers)), by_class
 
     def _temperature(self, stack: np.ndarray, groups: np.ndarray) -> float:
-        """The temperature with the least log loss on speakers left out, a quarter at a time.
-
-        Of one speaker, clips are left out.
-        """
+        """The temperature with the least log loss on speakers left out, a quarter at a time."""
         fold = np.unique(groups[1], return_inverse=True)[1] % _FOLDS
         if not fold.any():
-            fold = np.arange(len(fold)) % _FOLDS
+            return _OF_ONE_SPEAKER
         losses: Any = 0.0
         for number in np.unique(fold):
             out = fold == number
