@@ -196,7 +196,7 @@ class ThinFrames(Float32Layer):
     def call(self, inputs: Any) -> Any:
         """The means of every `stride` frames."""
         batch, frames, channels = ops.shape(inputs)
-        thinned = -(-frames // self.stride)
+        thinned = (frames + self.stride - 1) // self.stride
         heard = ops.cast(inputs[..., -1:] > ABSENT, "float32")
         x = ops.concatenate([inputs[..., :-1] * heard, ops.exp(inputs[..., -1:]), heard], axis=2)
         x = ops.pad(x, ((0, 0), (0, thinned * self.stride - frames), (0, 0)))

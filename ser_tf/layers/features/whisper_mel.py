@@ -80,7 +80,7 @@ class WhisperLogMel(Float32Layer):
         """The levels of the frames of `inputs`, and the frames' weights."""
         samples = inputs[:, : LONGEST_SECONDS * RATE_HZ]
         batch, length = ops.shape(samples)
-        frames = -(-length // _FRAME)
+        frames = (length + _FRAME - 1) // _FRAME  # ONNX divides negative numbers otherwise
         zeros = frames * _FRAME - length + _WINDOW // 2 - _HOP
         samples = ops.pad(samples, ((0, 0), (0, zeros)))  # longer than half a window
         before = ops.flip(samples[:, 1 : _WINDOW // 2 + 1], axis=1)
