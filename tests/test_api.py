@@ -199,7 +199,7 @@ def test_an_answer_reads_as_the_command_prints_it(recogniser, voice, tmp_path, c
 
     path = tmp_path / "a.wav"
     soundfile.write(path, voice, 16_000)
-    assert predict.main([str(path)]) == 0
+    assert predict.main([str(path), "--model-dir", str(recogniser.folder)]) == 0
     assert capsys.readouterr().out == f"{path}  {recogniser.answer(path)}\n"
 
 
