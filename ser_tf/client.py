@@ -44,13 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = make_parser("client", "Ask a server about the emotion in recordings of any format.")
-    parser.add_argument(
-        "paths",
-        nargs="+",
-        type=flags.path,
-        metavar="PATH",
-        help="recording, folder of them, or - for standard input",
-    )
+    flags.add_recordings(parser)
     parser.add_argument(
         "--server",
         required=True,

@@ -76,13 +76,7 @@ def _listen(
 
 def _parser() -> argparse.ArgumentParser:
     parser = make_parser("predict", "Recognise the emotion in recordings of any audio format.")
-    parser.add_argument(
-        "paths",
-        nargs="+",
-        type=flags.path,
-        metavar="PATH",
-        help="recording, folder of them, or - for standard input",
-    )
+    flags.add_recordings(parser)
     flags.add_model_dir(parser)
     flags.add_runtime(parser)
     parser.add_argument(

@@ -122,6 +122,17 @@ def add_model_dir(parser: argparse.ArgumentParser, name: str = shipped.ACCURATE)
     )
 
 
+def add_recordings(parser: argparse.ArgumentParser) -> None:
+    """Adds the recordings to ask about, `paths`."""
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=path,
+        metavar="PATH",
+        help="recording, folder of them, or - for standard input",
+    )
+
+
 def add_runtime(
     parser: argparse.ArgumentParser,
     default: str | None = None,

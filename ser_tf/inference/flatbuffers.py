@@ -32,15 +32,10 @@ _HINT = "`python -m ser_tf.export --target litert` makes them anew"
 
 
 class LiteRTRuntime:
-    """Answers by a folder's flatbuffers on as many threads as there are cores; no TensorFlow.
+    """A `Runtime`: a folder's flatbuffers on as many threads as there are cores, no TensorFlow.
 
     Args:
         artifact: a loaded model folder.
-
-    Attributes:
-        name: what `--runtime` calls it.
-        unsure_below: the probability of the best class below which an answer is unsure.
-        temperature: the divisor of the logits.
 
     Raises:
         InputError: if there are no flatbuffers, they are of other weights than the folder's, or

@@ -22,15 +22,10 @@ RUNTIMES = ("litert", "keras")
 
 
 class KerasRuntime:
-    """Answers by the Keras model on TensorFlow: the reference.
+    """A `Runtime`: the Keras model on TensorFlow, the reference.
 
     Args:
         artifact: a loaded model folder.
-
-    Attributes:
-        name: what `--runtime` calls it.
-        unsure_below: the probability of the best class below which an answer is unsure.
-        temperature: the divisor of the logits.
 
     Raises:
         InputError: if the model is broken, or Keras runs on another back end already.
