@@ -3,7 +3,6 @@
 import collections
 import functools
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_tf import audio, console
+from ser_tf import audio, console, parallel
 from ser_tf.corpora.corpus import Corpus, Fault, Scan
 from ser_tf.corpora.table import Table, describe_few
 from ser_tf.emotions import in_order
@@ -100,7 +99,7 @@ def examine(corpus: Corpus | Table, found: Scan) -> list[Finding]:
     Returns:
         The findings, errors first.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(parallel.CORES) as pool:
         healths = pool.map(functools.partial(check, rate_hz=corpus.rate_hz), found.clips)
         read = console.bar(healths, corpus.name, len(found.clips))
         health = dict(zip(found.clips, read, strict=True))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from ser_tf import parallel
 from ser_tf.data import extract
 from ser_tf.data.dataset import Dataset
 from ser_tf.data.store import FeatureStore
@@ -147,7 +148,7 @@ def _chain(data: Dataset, epochs: Epochs, load: _Load) -> tf.data.Dataset:
         return epochs.mixture(*pair, extract.derive(seed, -1)) if epochs.mixture else pair
 
     chain = tf.data.Dataset.range(epochs.numbers.start, epochs.numbers.stop).flat_map(batches_of)
-    chain = chain.map(batch_of, num_parallel_calls=extract.CORES).prefetch(tf.data.AUTOTUNE)
+    chain = chain.map(batch_of, num_parallel_calls=parallel.CORES).prefetch(tf.data.AUTOTUNE)
     return extract.on_one_thread(chain)
 
 

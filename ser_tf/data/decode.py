@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ser_tf import audio, console
+from ser_tf import audio, console, parallel
 from ser_tf.corpora import MAX_LOST_SHARE
 from ser_tf.data import cache
 from ser_tf.errors import InputError
@@ -49,7 +48,7 @@ def decode(index: "pd.DataFrame", rate_hz: int, cache_dir: str | Path) -> "pd.Da
         except audio.AudioError as error:
             return error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(parallel.CORES) as pool:
         decoded = pool.map(decode_one, index["path"])
         results = list(console.bar(decoded, "decoding", len(index)))
     _report([result for result in results if isinstance(result, audio.AudioError)], len(index))

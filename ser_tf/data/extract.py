@@ -1,7 +1,6 @@
 """From waveforms to features: the model's own front end in `Dataset.map`, cached as one array."""
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import tensorflow as tf
 
-from ser_tf import console
+from ser_tf import console, parallel
 from ser_tf.data import cache
 from ser_tf.data.dataset import PUBLISHED_ROWS
 from ser_tf.layers.augment import published_copies
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
     from ser_tf.config import Features
     from ser_tf.models.features import Feature, PublishedFeatures
-
-CORES = os.cpu_count() or 1
-"""How many clips are worked on at a time."""
 
 _HEADER_FLOATS = 128 // 4  # `numpy.save` begins a file of one axis with 128 bytes
 
@@ -134,7 +130,9 @@ def _extract(
     """What `compute` makes of every clip's path and seed, clip by clip."""
     seeds = [np.frombuffer(bytes.fromhex(text)[:8], "<i4") for text in clips["digest"]]
     chain = tf.data.Dataset.from_tensor_slices((clips["waveform"].tolist(), np.stack(seeds)))
-    chain = on_one_thread(chain.map(compute, num_parallel_calls=CORES).prefetch(CORES))
+    chain = on_one_thread(
+        chain.map(compute, num_parallel_calls=parallel.CORES).prefetch(parallel.CORES)
+    )
     return console.bar(chain.as_numpy_iterator(), title, len(clips))
 
 
