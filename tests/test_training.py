@@ -32,7 +32,7 @@ from ser_tf.data import dataset, loading
 from ser_tf.data.dataset import Dataset
 from ser_tf.data.store import FeatureStore
 from ser_tf.errors import InputError
-from ser_tf.inference import model_folder
+from ser_tf.inference import model_folder, removal
 from ser_tf.models import MODELS
 from ser_tf.training import checkpoint
 from ser_tf.training.checkpoint import State
@@ -360,7 +360,7 @@ def test_nothing_in_a_folder_of_others_is_removed(config, tmp_path):
     )
     fill(tmp_path, {"config.json": config, **dict.fromkeys(names, "theirs")})
     with pytest.raises(InputError, match=r"its config\.json is not of a model folder"):
-        model_folder.remove_run(tmp_path)
+        removal.remove_run(tmp_path)
     assert all((tmp_path / name).is_file() for name in ("config.json", *names))
 
 
@@ -371,10 +371,10 @@ def test_only_the_files_of_a_run_are_removed(tmp_path):
         "fold-3/tensorboard/train/events.out.tfevents.1",
     )
     fill(tmp_path, dict.fromkeys(THEIRS, "theirs"))
-    model_folder.remove_run(tmp_path)
+    removal.remove_run(tmp_path)
     fill(tmp_path, {**dict.fromkeys(ours, OURS), **dict.fromkeys(curves, "")})
     fill(tmp_path, {"fold-1/config.json": "{}", "5/saved_model.pb": ""})
-    model_folder.remove_run(tmp_path)
+    removal.remove_run(tmp_path)
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {*THEIRS, "fold-1/config.json", "5/saved_model.pb"}
     assert not (tmp_path / "fold-3").exists()

@@ -58,8 +58,11 @@ TENSORBOARD = "tensorboard"
 LITERT = "litert"
 
 PICTURES = (CURVES, CONFUSION, SPEAKERS, CALIBRATION)
-_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError)
-_RUN_FILES = (MODEL, CONFIG, HISTORY, METRICS, PREDICTIONS, *PICTURES, CHECKPOINT, *FRONT_ENDS)
+NOT_OURS = (ValueError, KeyError, TypeError, AttributeError)
+"""What reading JSON raises that this package did not write."""
+
+RUN_FILES = (MODEL, CONFIG, HISTORY, METRICS, PREDICTIONS, *PICTURES, CHECKPOINT, *FRONT_ENDS)
+"""What a run leaves in its folder itself, next to `TENSORBOARD` and `LITERT`."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ def load_metrics(folder: str | Path) -> dict[str, Any] | None:
     path = Path(folder) / METRICS
     try:
         return dict(json.loads(path.read_text())) if path.is_file() else None
-    except _NOT_OURS as error:
+    except NOT_OURS as error:
         raise InputError(f"{path}: broken, it is not the JSON that fit writes.") from error
 
 
@@ -193,60 +196,6 @@ def find_test_recordings(folder: str | Path) -> list[Path]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as rows:
         paths = dict.fromkeys(Path(row["path"]) for row in csv.DictReader(rows))
     return [recording for recording in paths if recording.is_file()]
-
-
-def remove_run(folder: str | Path) -> None:
-    """Removes what an earlier training run left in `folder`, by name; all else in it stays.
-
-    Without a `config.json` the folder holds no run, and nothing is removed.
-
-    Raises:
-        InputError: if the `config.json` is not one of a model folder.
-    """
-    folder = Path(folder)
-    if not (folder / CONFIG).is_file():
-        return
-    if not _is_run(folder):
-        raise InputError(
-            f"{folder}: its {CONFIG} is not of a model folder, so nothing in it is replaced; "
-            "choose another folder."
-        )
-    folds = [path.parent for path in folder.glob(f"fold-*/{CONFIG}") if _is_run(path.parent)]
-    for run in (*folds, folder):
-        _remove_curves(run / TENSORBOARD)
-        _remove_flatbuffers(run / LITERT)
-        for name in _RUN_FILES:
-            (run / name).unlink(missing_ok=True)
-    for fold in folds:
-        _remove_if_empty(fold)
-
-
-def _is_run(folder: Path) -> bool:
-    """Whether the folder's `config.json` is one that `save_config` wrote, of any version."""
-    try:
-        content = json.loads((folder / CONFIG).read_text())
-        return isinstance(content["format"], int) and {"classes", "config"} <= content.keys()
-    except _NOT_OURS:
-        return False
-
-
-def _remove_curves(board: Path) -> None:
-    for part in (board / "train", board / "validation"):
-        for path in part.glob("events.out.tfevents.*"):
-            path.unlink()
-        _remove_if_empty(part)
-    _remove_if_empty(board)
-
-
-def _remove_flatbuffers(folder: Path) -> None:
-    for path in (*folder.glob("*.tflite"), folder / "model.json"):
-        path.unlink(missing_ok=True)
-    _remove_if_empty(folder)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
-        folder.rmdir()
 
 
 def _require_one_model(

@@ -12,7 +12,7 @@ from ser_tf.config import Config
 from ser_tf.corpora import splits
 from ser_tf.data import dataset
 from ser_tf.data.dataset import Dataset
-from ser_tf.inference import model_folder
+from ser_tf.inference import model_folder, removal
 from ser_tf.models import assemble
 from ser_tf.training import backends, teachers
 from ser_tf.training.run import train
@@ -62,7 +62,7 @@ def run(
         shape = config.features.entry.shape
         assemble.build_network(config.model.entry, shape, len(data.classes))
     if overwrite:
-        model_folder.remove_run(folder)
+        removal.remove_run(folder)
     if not config.split.fold_count:
         return train(*jobs[0], front_end, folder, cache_dir=cache_dir, epoch_lines=epoch_lines)
     model_folder.save_config(folder, config, data.classes)
