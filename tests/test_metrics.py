@@ -14,7 +14,7 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from ser_tf.evaluation import metrics
+from ser_tf.evaluation import confidence, metrics
 
 CLASSES = ("neutral", "happy", "sad", "angry")
 
@@ -303,13 +303,13 @@ def sampled(temperature, clips=4000, seed=0):
 def test_the_temperature_that_labels_were_drawn_with_is_found(temperature):
     logits, labels = sampled(temperature)
     # 5 %: over two standard errors of the estimate from 4,000 clips.
-    assert metrics.fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
+    assert confidence.fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.05)
 
 
 def test_calibration_mends_overconfident_answers():
     logits, labels = sampled(3.0, seed=1)
     logits, labels, new_logits, new_labels = logits[:500], labels[:500], logits[500:], labels[500:]
-    temperature = metrics.fit_temperature(logits, labels)
+    temperature = confidence.fit_temperature(logits, labels)
     before, after = softmax(new_logits, axis=1), softmax(new_logits / temperature, axis=1)
     assert log_loss(new_labels, after) < log_loss(new_labels, before) - 0.1
     assert metrics.ece(after, new_labels) < 0.25 * metrics.ece(before, new_labels)
@@ -317,7 +317,7 @@ def test_calibration_mends_overconfident_answers():
 
 def test_no_temperature_on_a_fine_grid_is_likelier():
     logits, labels = sampled(1.7, clips=60)
-    best = metrics.fit_temperature(logits, labels)
+    best = confidence.fit_temperature(logits, labels)
 
     def loss(temperature):
         return -log_softmax(logits / temperature, axis=1)[np.arange(60), labels].mean()
@@ -327,9 +327,9 @@ def test_no_temperature_on_a_fine_grid_is_likelier():
 
 def test_a_temperature_stays_in_its_range_and_one_if_all_is_right():
     logits = np.eye(4) * 5
-    assert metrics.fit_temperature(logits, np.arange(4)) == 1.0
-    backwards = metrics.fit_temperature(logits, (np.arange(4) + 1) % 4)
-    assert backwards == pytest.approx(metrics.HIGHEST_TEMPERATURE, rel=1e-3)
+    assert confidence.fit_temperature(logits, np.arange(4)) == 1.0
+    backwards = confidence.fit_temperature(logits, (np.arange(4) + 1) % 4)
+    assert backwards == pytest.approx(confidence.HIGHEST_TEMPERATURE, rel=1e-3)
 
 
 def two_classes(top):
@@ -357,13 +357,13 @@ def two_classes(top):
 def test_an_unsure_threshold_separates_right_from_wrong_answers(top, wrong, wanted):
     labels = np.isin(top, wrong).astype(int)
     # 1e-9: a midpoint of two floats.
-    assert metrics.unsure_threshold(two_classes(top), labels) == pytest.approx(wanted, abs=1e-9)
+    assert confidence.unsure_threshold(two_classes(top), labels) == pytest.approx(wanted, abs=1e-9)
 
 
 def test_answers_above_the_unsure_threshold_are_more_often_right():
     logits, labels = sampled(2.0, seed=3)
     probabilities = softmax(logits / 2.0, axis=1)
-    threshold = metrics.unsure_threshold(probabilities[:300], labels[:300])
+    threshold = confidence.unsure_threshold(probabilities[:300], labels[:300])
     top, right = probabilities[300:].max(axis=1), probabilities[300:].argmax(axis=1) == labels[300:]
     assert right[top >= threshold].mean() > right.mean() + 0.1
     assert right[top < threshold].mean() < right.mean() - 0.1
@@ -374,10 +374,10 @@ def test_a_threshold_of_precision_counts_all_corpora_alike():
     probabilities = np.stack([tops, 1 - tops], axis=1)
     hits = tops > 0.8  # right above, wrong below
     labels = np.where(hits, 0, 1)
-    alone = metrics.precision_threshold(probabilities, labels, np.full(101, "a"), 0.75)
+    alone = confidence.precision_threshold(probabilities, labels, np.full(101, "a"), 0.75)
     assert (hits[tops >= alone]).mean() >= 0.75 > (hits[tops >= alone - 0.01]).mean()
     # A second corpus, always right, makes up for the first in half of the mean.
-    both = metrics.precision_threshold(
+    both = confidence.precision_threshold(
         np.tile(probabilities, (2, 1)),
         np.concatenate([labels, np.zeros(101, int)]),
         np.repeat(["a", "b"], 101),
@@ -385,14 +385,15 @@ def test_a_threshold_of_precision_counts_all_corpora_alike():
     )
     assert both < alone
     assert (
-        metrics.precision_threshold(probabilities, np.ones(101, int), np.full(101, "a"), 0.5) == 1
+        confidence.precision_threshold(probabilities, np.ones(101, int), np.full(101, "a"), 0.5)
+        == 1
     )
 
 
 def test_a_temperature_follows_the_weights_of_clips():
     logits = np.array([[2.0, 0.0]] * 10)
     labels = np.array([0] * 9 + [1])
-    calibrated = metrics.fit_temperature(logits, labels)
+    calibrated = confidence.fit_temperature(logits, labels)
     assert 2 / calibrated == pytest.approx(np.log(9), rel=1e-3)
-    weighted = metrics.fit_temperature(logits, labels, np.array([1.0] * 9 + [3.0]))
+    weighted = confidence.fit_temperature(logits, labels, np.array([1.0] * 9 + [3.0]))
     assert 2 / weighted == pytest.approx(np.log(3), rel=1e-3)

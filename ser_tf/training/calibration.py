@@ -13,7 +13,7 @@ import pandas as pd
 from ser_tf.config import Config
 from ser_tf.data.dataset import Dataset
 from ser_tf.errors import InputError
-from ser_tf.evaluation import metrics
+from ser_tf.evaluation import confidence
 from ser_tf.inference import model_folder, predictions
 
 SURE_IS_RIGHT = 0.75
@@ -37,9 +37,9 @@ def calibrate(config: Config, model: keras.Model, data: Dataset) -> None:
     elif config.split.validation:
         validation = data.of("validation")
         logits = predictions.compute_logits(model.get_layer("encoder"), validation.features.array())
-        temperature = metrics.fit_temperature(logits, validation.labels)
+        temperature = confidence.fit_temperature(logits, validation.labels)
         layer.set(temperature, 0.0)
-        threshold = metrics.unsure_threshold(np.asarray(layer(logits)), validation.labels)
+        threshold = confidence.unsure_threshold(np.asarray(layer(logits)), validation.labels)
         layer.set(temperature, threshold)
 
 
@@ -72,11 +72,13 @@ def by_corpora_left_out(folder: str | Path, classes: tuple[str, ...]) -> tuple[f
     labels = np.array([classes.index(emotion) for emotion in table["emotion"]])
     logits = table[[f"p_{emotion}" for emotion in classes]].to_numpy()
     weights = 1 / table["corpus"].map(table["corpus"].value_counts()).to_numpy()
-    temperature = metrics.fit_temperature(logits, labels, weights)
+    temperature = confidence.fit_temperature(logits, labels, weights)
     scaled = np.exp(logits / temperature)
     probabilities = scaled / scaled.sum(axis=1, keepdims=True)
     corpora = table["corpus"].to_numpy()
-    return temperature, metrics.precision_threshold(probabilities, labels, corpora, SURE_IS_RIGHT)
+    return temperature, confidence.precision_threshold(
+        probabilities, labels, corpora, SURE_IS_RIGHT
+    )
 
 
 def _answers(folder: Path) -> pd.DataFrame:
