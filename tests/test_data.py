@@ -142,6 +142,13 @@ def test_a_corpus_has_the_same_features_in_the_cache_alone_and_in_a_pool(
     np.testing.assert_array_equal(alone.array(), pooled.array()[5:])
 
 
+def test_clips_alone_are_called_as_with_their_features(small_dir, cache_dir):
+    config = Config(corpora=("demo",), data_dir=str(small_dir), map=("calm=neutral",))
+    rows = loading.load(config, config.features.entry.build(), cache_dir).rows
+    pd.testing.assert_frame_equal(loading.load_clips(config, cache_dir).rows, rows)
+    assert "calm" not in set(rows["emotion"])
+
+
 def test_published_copies_are_those_of_librosa_but_for_the_noise(clips, cache_dir):
     entry = FEATURES["published"]
     decoded = decode.decode(clips.head(2), entry.rate_hz, cache_dir)

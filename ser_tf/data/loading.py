@@ -57,8 +57,7 @@ def load_clips(config: Config, cache_dir: str | Path) -> Dataset:
     Raises:
         InputError: as `load`.
     """
-    index = corpora.load(config.corpora, config.data_dir, cache_dir)
-    clips = decode.decode(index, config.features.entry.rate_hz, cache_dir)
+    clips = _decoded(config, cache_dir)
     rows = PUBLISHED_ROWS if config.augmentation.published_rows else 1
     nothing = FeatureStore.of(np.empty((rows * len(clips), 0, 0), np.float32))
     return _dataset(config, clips, nothing)
@@ -104,14 +103,18 @@ def _every_class(config: Config) -> set[str]:
     }
 
 
+def _decoded(config: Config, cache_dir: str | Path) -> "pd.DataFrame":
+    index = corpora.load(config.corpora, config.data_dir, cache_dir, config.map)
+    return decode.decode(index, config.features.entry.rate_hz, cache_dir)
+
+
 def _computed(
     config: Config, front_end: "keras.Layer", cache_dir: str | Path
 ) -> tuple["pd.DataFrame", FeatureStore]:
     """The table of clips and their features; leaves both in the cache."""
     from ser_tf.data import extract
 
-    index = corpora.load(config.corpora, config.data_dir, cache_dir, config.map)
-    clips = decode.decode(index, config.features.entry.rate_hz, cache_dir)
+    clips = _decoded(config, cache_dir)
     of_corpus = functools.partial(
         extract.clip_features,
         features=config.features,
